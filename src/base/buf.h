@@ -1,0 +1,24 @@
+// A growable run of bytes. Zero-initialised is empty and valid.
+#pragma once
+
+#include "base/text.h"
+
+#include <stddef.h>
+
+struct buf {
+    char *data;
+    size_t len, cap;
+};
+
+// All that can fail return 0, or -1 when memory is out; the buffer is then as before the call.
+int buf_reserve(struct buf *buf, size_t extra); // room for `extra` more bytes
+int buf_append(struct buf *buf, const void *bytes, size_t len);
+int buf_append_str(struct buf *buf, struct str text);
+int buf_append_text(struct buf *buf, const char *text);
+int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void buf_consume(struct buf *buf, size_t len); // drops `len` bytes at the front
+void buf_truncate(struct buf *buf, size_t len);
+struct str buf_str(const struct buf *buf);
+void buf_free(struct buf *buf); // empty and valid afterwards
+void buf_wipe(struct buf *buf); // like buf_free, for contents that were secret
