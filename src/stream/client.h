@@ -1,0 +1,65 @@
+// A client's connection on its shard: bytes in, lines to the session, replies and the reel out.
+//
+//   socket ──recv──► framer ──line──► parser ──message──► session ──► publish: the reel
+//      ▲                                                     │  └───► ask: the desk (core thread)
+//      └────────── reader_flush, in the shard's turn ◄───────┴─ reply: the lane
+//
+//   phase:  OPEN ──finish──► FINISHING ──all sent──► LINGERING ──the other side closed, or too long──► gone
+//
+// A client that waits for the desk, or for the reel, is not read.
+#pragma once
+
+#include "net/sock.h"
+#include "stream/closing.h"
+#include "stream/reader.h"
+#include "stream/session.h"
+#include "wire/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct shard;
+struct request;
+
+enum client_phase { CLIENT_OPEN, CLIENT_FINISHING, CLIENT_LINGERING };
+enum client_place { PLACE_NONE, PLACE_READY, PLACE_BLOCKED }; // among the shard's listeners
+
+struct client {
+    struct mail mail;     // core thread to shard at the start, back at the end
+    struct address from;
+    int fd;               // until the shard has it in `sock`
+    struct shard *shard;
+    struct sock *sock;
+    struct session session;
+    struct reader reader;
+    struct framer framer;
+    struct request *request; // at the desk
+    struct buf stalled;      // a line that the reel had no room for
+    enum client_phase phase;
+    enum client_place place;
+    enum close_reason doom;   // why it is in the shard's list of the doomed
+    bool refused;         // the last reply was a refusal
+    bool eof;             // the client closed its side
+    bool counted;         // in the load
+    bool touched, doomed; // in the shard's lists of that name
+    bool waits_for_reel;  // in the shard's list of stalled clients
+    size_t drained;       // bytes thrown away while FINISHING or LINGERING
+    uint64_t deadline_ms; // in the shard's list of `phase`; 0: in none
+    struct client *prev, *next;             // place
+    struct client *due_prev, *due_next;     // deadlines
+    struct client *all_prev, *all_next;     // every client of the shard
+    struct client *touched_next, *doomed_next, *stalled_next;
+};
+
+// On the core thread: takes `fd`. NULL: memory is out, `fd` is still the caller's.
+struct client *client_new(int fd, const struct address *from, struct shard *shard);
+void client_free(struct client *client); // after its shard has closed it, or before it arrived
+
+// On the shard.
+void client_arrived(struct mail *mail, void *shard); // mail.deliver
+void client_answered(struct client *client, const struct request *request);
+void client_retry(struct client *client); // the reel may have room again
+void client_finish(struct client *client, enum close_reason reason);
+// Its part of a pass; tail and head are the pass's. May doom it, never closes it.
+void client_flush(struct client *client, reel_pos head, reel_pos tail);
+void client_close(struct client *client, enum close_reason reason);

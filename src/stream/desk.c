@@ -1,0 +1,283 @@
+// The desk: logins and registrations. See desk.h for the two paths; settle.c makes accounts.
+#include "stream/desk_private.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define WRONG "unknown user or wrong secret" // one sentence for both
+
+static void on_answer(struct mail *mail, void *shard);
+
+// --- answering ----------------------------------------------------------------------------------------------
+
+static void desk_answer(struct request *request, bool ok, const char *user, const char *info) {
+    request->ok = ok;
+    str_copy(str_of(user), request->user, sizeof request->user);
+    str_copy(str_of(info), request->info, sizeof request->info);
+    request->mail.deliver = on_answer;
+    mailbox_post(request->home, &request->mail);
+}
+
+// On the shard's thread again.
+static void on_answer(struct mail *mail, void *shard) {
+    (void)shard;
+    struct request *request = (struct request *)mail;
+    if (request->client != NULL) client_answered(request->client, request);
+    request_free(request);
+}
+
+void desk_login_ok(struct desk *desk, struct request *request, const char *user) {
+    throttle_login_succeeded(desk->throttle, address_key(&request->from), request->login.fold);
+    desk_answer(request, true, user, "");
+}
+
+static void desk_login_failed(struct desk *desk, struct request *request) {
+    throttle_login_failed(desk->throttle, address_key(&request->from), request->login.fold,
+                          loop_now(desk->stream->loop));
+    desk_answer(request, false, "", WRONG);
+}
+
+void desk_busy(struct request *request) {
+    desk_answer(request, false, "", "the server has too much to do just now; try again in a moment");
+}
+
+// --- LOGIN --------------------------------------------------------------------------------------------------
+
+static void verify_work(struct job *job) {
+    struct request *request = job_request(job);
+    struct secret_digest digest;
+    secret_digest(&request->account.secret_key, buf_str(&request->secret), &digest);
+    request->verified = secret_verify(request->account.secret_hash, &digest);
+    request->worked = true;
+    secret_wipe(&digest, sizeof digest);
+}
+
+static void verify_done(struct mail *mail, void *context) {
+    struct stream *stream = context;
+    struct desk *desk = stream->desk;
+    struct request *request = job_request((struct job *)mail);
+    desk->jobs--;
+    if (!request->worked) {
+        desk_busy(request); // the pool is closing
+        return;
+    }
+    if (!request->verified) {
+        desk_login_failed(desk, request);
+        return;
+    }
+    verified_add(desk->verified, &request->account.uuid, request->account.credential_version,
+                 buf_str(&request->secret), loop_now(stream->loop));
+    desk_login_ok(desk, request, request->account.login);
+}
+
+static void desk_verify(struct desk *desk, struct request *request) {
+    request->job = (struct job){.home = desk->stream->mailbox, .work = verify_work, .mail.deliver = verify_done};
+    if (pool_submit(desk->pool, &request->job)) desk->jobs++;
+    else desk_busy(request);
+}
+
+static void desk_login_account(struct desk *desk, struct request *request) {
+    struct err err;
+    int found = store_find(desk->store, request->login.fold, &request->account, &err);
+    if (found < 0) {
+        log_error(L_MSG("cannot look up an account"), L_STR("why", err.text));
+        desk_answer(request, false, "", "the server cannot read its accounts just now; try again later");
+        return;
+    }
+    if (found == 0 || request->account.secret_hash[0] == '\0') {
+        // The same work as for a wrong secret: the time does not tell which names exist.
+        str_copy(str_of(secret_hash_of_nobody()), request->account.secret_hash, sizeof request->account.secret_hash);
+    } else if (verified_has(desk->verified, &request->account.uuid, request->account.credential_version,
+                            buf_str(&request->secret), loop_now(desk->stream->loop))) {
+        desk_login_ok(desk, request, request->account.login);
+        return;
+    }
+    desk_verify(desk, request);
+}
+
+static void desk_login_now(struct desk *desk, struct request *request) {
+    struct lock *lock;
+    switch (locks_login(&desk->stream->node.locks, request->login.fold, buf_str(&request->secret), &lock)) {
+    case LOCK_LOGIN_UNKNOWN: desk_login_account(desk, request); break;
+    case LOCK_LOGIN_WAIT: settle_await(lock, request); break;
+    case LOCK_LOGIN_FIRST:
+        settle_await(lock, request);
+        settle_start(desk, lock, &request->from, false);
+        break;
+    }
+}
+
+static void desk_hold(struct desk *desk, struct request *request, uint64_t delay_ms) {
+    request->due_ms = loop_now(desk->stream->loop) + delay_ms;
+    DL_APPEND(desk->held, request);
+}
+
+static void desk_login(struct desk *desk, struct request *request) {
+    if (login_parse(buf_str(&request->username), &request->login, NULL) != 0) {
+        // No account can have this name; what follows treats it like any unknown one.
+        memset(&request->login, 0, sizeof request->login);
+    }
+    uint64_t delay = throttle_login_delay(desk->throttle, address_key(&request->from), request->login.fold,
+                                          loop_now(desk->stream->loop));
+    if (delay > 0) desk_hold(desk, request, delay);
+    else desk_login_now(desk, request);
+}
+
+// --- REGISTER -----------------------------------------------------------------------------------------------
+
+static void desk_register(struct desk *desk, struct request *request) {
+    struct stream *stream = desk->stream;
+    struct err err;
+    uint64_t now = loop_now(stream->loop);
+    char info[sizeof request->info];
+    uint64_t wait_ms = throttle_register(desk->throttle, address_key(&request->from), now);
+    if (wait_ms > 0) {
+        snprintf(info, sizeof info, "too many registrations from your address; try again in %llu s",
+                 (unsigned long long)(wait_ms + 999) / 1000);
+        desk_answer(request, false, "", info);
+        return;
+    }
+    if (login_parse(buf_str(&request->username), &request->login, &err) != 0) {
+        desk_answer(request, false, "", err.text);
+        return;
+    }
+    if (request->secret.len == 0) {
+        desk_answer(request, false, "", "the secret is empty; choose one");
+        return;
+    }
+    desk->registering++;
+    switch (node_register(&stream->node, &request->login, buf_str(&request->secret), request, now)) {
+    case LOCKS_OK: return; // desk_decided answers
+    case LOCKS_TAKEN: desk_register_taken(request); break;
+    case LOCKS_FULL: desk_busy(request); break;
+    }
+    desk->registering--;
+}
+
+void desk_register_taken(struct request *request) {
+    char info[sizeof request->info];
+    snprintf(info, sizeof info, "%.100s is already registered with the system", request->login.name);
+    desk_answer(request, false, "", info);
+}
+
+void desk_register_done(struct desk *desk, struct request *request, enum propose_result result) {
+    desk->registering--;
+    switch (result) {
+    case PROPOSE_DONE: desk_answer(request, true, request->login.name, ""); break;
+    case PROPOSE_TAKEN: desk_register_taken(request); break;
+    case PROPOSE_FAILED:
+        desk_answer(request, false, "", "the server cannot store the account just now; try again later");
+        break;
+    }
+}
+
+void desk_decided(void *context, struct lock *lock, enum lock_outcome outcome) {
+    struct stream *stream = context;
+    struct desk *desk = stream->desk;
+    struct request *request = lock->request;
+    switch (outcome) {
+    case LOCK_GRANTED: settle_start(desk, lock, &request->from, false); return;
+    case LOCK_REFUSED: desk_register_taken(request); break;
+    case LOCK_TIMED_OUT:
+        desk_answer(request, false, "",
+                    "not every server answered in time (register_timeout); the name was not registered, try again");
+        break;
+    }
+    desk->registering--;
+}
+
+bool desk_is_account(void *context, const char *fold) {
+    struct stream *stream = context;
+    struct account account;
+    struct err err;
+    int found = store_find(stream->desk->store, fold, &account, &err);
+    secret_wipe(&account, sizeof account);
+    if (found < 0) log_error(L_MSG("cannot look up an account"), L_STR("why", err.text));
+    return found != 0; // when in doubt the name is not given away
+}
+
+// --- the owner's events -------------------------------------------------------------------------------------
+
+void desk_take(struct mail *mail, void *context) {
+    struct stream *stream = context;
+    struct request *request = (struct request *)mail;
+    if (stream->desk->stopping) desk_busy(request);
+    else if (request->kind == REQUEST_LOGIN) desk_login(stream->desk, request);
+    else desk_register(stream->desk, request);
+}
+
+void desk_tick(struct desk *desk, uint64_t now_ms) {
+    struct request *request, *next;
+    DL_FOREACH_SAFE(desk->held, request, next) {
+        if (request->due_ms > now_ms && !desk->stopping) continue;
+        DL_DELETE(desk->held, request);
+        if (desk->stopping) desk_busy(request);
+        else desk_login_now(desk, request);
+    }
+    if (!desk->stopping) settle_ripe(desk, now_ms);
+}
+
+uint64_t desk_deadline(const struct desk *desk) {
+    uint64_t soonest = UINT64_MAX;
+    struct request *request;
+    DL_FOREACH(desk->held, request) {
+        if (request->due_ms < soonest) soonest = request->due_ms;
+    }
+    return soonest;
+}
+
+static struct throttle_limits limits_of(const struct stream_settings *settings) {
+    return (struct throttle_limits){.free_failures = settings->login_failures,
+                                    .delay_ms = settings->login_delay_ms,
+                                    .delay_max_ms = settings->login_delay_max_ms,
+                                    .registers_per_minute = settings->registers_per_minute};
+}
+
+void desk_reload(struct desk *desk) {
+    struct throttle_limits limits = limits_of(&desk->stream->settings);
+    throttle_set_limits(desk->throttle, &limits);
+    verified_set_keep(desk->verified, desk->stream->settings.verified_ms);
+}
+
+void desk_stop(struct desk *desk) {
+    desk->stopping = true;
+    desk_tick(desk, loop_now(desk->stream->loop));
+}
+
+bool desk_idle(const struct desk *desk) {
+    return desk->jobs == 0 && desk->settling == 0 && desk->registering == 0;
+}
+
+struct desk *desk_open(struct stream *stream, const char *directory, struct err *err) {
+    const struct stream_settings *settings = &stream->settings;
+    struct desk *desk = calloc(1, sizeof *desk);
+    if (desk == NULL) {
+        err_set(err, ERR_MEMORY, "memory is out");
+        return NULL;
+    }
+    desk->stream = stream;
+    struct throttle_limits limits = limits_of(settings);
+    desk->throttle = throttle_open(&limits);
+    desk->verified = verified_open(settings->verified_entries, settings->verified_ms);
+    desk->store = store_open_reader(directory, err);
+    if (desk->throttle == NULL || desk->verified == NULL) err_set(err, ERR_MEMORY, "memory is out");
+    else if (desk->store != NULL) desk->pool = pool_open(settings->hash_threads, settings->hash_queue, err);
+    if (desk->pool != NULL) return desk;
+    desk_close(desk);
+    return NULL;
+}
+
+void desk_close(struct desk *desk) {
+    if (desk == NULL) return;
+    if (desk->pool != NULL) pool_close(desk->pool);
+    mailbox_drain(desk->stream->mailbox); // jobs come back unworked and are answered
+    store_close(desk->store);
+    if (desk->throttle != NULL) throttle_close(desk->throttle);
+    if (desk->verified != NULL) verified_close(desk->verified);
+    free(desk);
+}

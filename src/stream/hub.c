@@ -1,0 +1,16 @@
+// What the loops share. See hub.h.
+#include "stream/hub.h"
+
+#include "stream/shard.h"
+
+void hub_wake_readers(struct hub *hub, unsigned participant) {
+    for (unsigned i = 0; i < hub->shard_count; i++) {
+        struct shard *shard = hub->shards[i];
+        if (shard->participant != participant && atomic_load(&shard->listeners) > 0) wake_send(shard->wake);
+    }
+    if (participant != HUB_CORE && atomic_load(&hub->links) > 0) wake_send(hub->core_wake);
+}
+
+void hub_count_closed(struct hub *hub, enum close_reason reason) {
+    atomic_fetch_add_explicit(&hub->counters.closed[reason], 1, memory_order_relaxed);
+}

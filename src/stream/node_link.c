@@ -1,0 +1,218 @@
+// The node's links: from greeting to up to gone. See node.h for the picture.
+#include "stream/node_private.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct node_link *node_link_find(const struct node *node, uint32_t id) {
+    struct node_link *link;
+    HASH_FIND(hh, node->links, &id, sizeof id, link);
+    return link;
+}
+
+static struct node_link *link_add(struct node *node, uint32_t id, const char *address, bool dialled, uint64_t now_ms) {
+    struct node_link *link = calloc(1, sizeof *link);
+    if (link == NULL) return NULL;
+    link->id = id;
+    link->dialled = dialled;
+    link->since_ms = link->heard_ms = now_ms;
+    str_copy(str_of(address), link->address, sizeof link->address);
+    HASH_ADD(hh, node->links, id, sizeof link->id, link);
+    return link;
+}
+
+size_t node_links(const struct node *node) {
+    size_t up = 0;
+    struct node_link *link, *next;
+    HASH_ITER(hh, node->links, link, next) up += link->state == NODE_LINK_UP;
+    return up;
+}
+
+// --- sending ------------------------------------------------------------------------------------------------
+
+void node_send(struct node *node, const struct node_link *link) {
+    if (node->line.len > 0) node->ops->send(node->context, link->id, buf_str(&node->line));
+}
+
+void node_send_others(struct node *node, uint32_t except, bool herald_only) {
+    struct node_link *link, *next;
+    HASH_ITER(hh, node->links, link, next) {
+        if (link->state == NODE_LINK_UP && link->id != except && (link->herald || !herald_only)) node_send(node, link);
+    }
+}
+
+static void node_send_info(struct node *node, const struct node_link *link, enum command command, const char *info) {
+    buf_truncate(&node->line, 0);
+    if (message_write_info(&node->line, command, info) == 0) node_send(node, link);
+}
+
+// --- going --------------------------------------------------------------------------------------------------
+
+static void peer_unreachable(void *context, const struct peer *peer) {
+    struct node *node = context;
+    log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "its link is down"));
+    node->ops->server_gone(node->context, peer);
+    locks_server_gone(&node->locks, str_of(peer->id));
+}
+
+// What was known through the link is unknown now. The tree is told by the caller, who knows why.
+static void link_remove(struct node *node, struct node_link *link) {
+    uint32_t id = link->id;
+    HASH_DEL(node->links, link);
+    free(link);
+    peers_drop_link(&node->peers, id, peer_unreachable, node);
+    locks_link_gone(&node->locks, id);
+}
+
+static void link_gone(struct node *node, struct node_link *link, const char *why, uint64_t now_ms) {
+    bool up = link->state == NODE_LINK_UP, dialled = link->dialled;
+    log_info(L_MSG(up ? "link down" : "link refused"), L_STR("peer", link->address), L_STR("why", why));
+    link_remove(node, link);
+    if (!dialled) return;
+    if (up) tree_lost(&node->tree, now_ms);
+    else tree_failed(&node->tree, now_ms);
+}
+
+void node_cut(struct node *node, struct node_link *link, const char *why, uint64_t now_ms) {
+    node->ops->cut(node->context, link->id, why);
+    link_gone(node, link, why, now_ms);
+}
+
+void node_refuse(struct node *node, struct node_link *link, enum command command, const char *info, uint64_t now_ms) {
+    if (link->quiet) node->ops->hold(node->context, link->id, false); // the reason must arrive
+    node_send_info(node, link, command, info);
+    node_cut(node, link, info, now_ms);
+}
+
+void node_invalid(struct node *node, uint32_t id, const char *info, uint64_t now_ms) {
+    struct node_link *link = node_link_find(node, id);
+    if (link != NULL) node_refuse(node, link, COMMAND_INVALID_MESSAGE, info, now_ms);
+}
+
+void node_link_down(struct node *node, uint32_t id, const char *why, uint64_t now_ms) {
+    struct node_link *link = node_link_find(node, id);
+    if (link == NULL) return;
+    // Some plain servers close without a word when they see a member that they do not know.
+    if (link->state == NODE_LINK_GREETING && link->greeted_herald) tree_refused_greeting(&node->tree, now_ms);
+    link_gone(node, link, why, now_ms);
+}
+
+// --- coming -------------------------------------------------------------------------------------------------
+
+// Between Herald servers a newcomer learns at once what we know; a plain one hears it with the next announces.
+static void link_tell_peers(struct node *node, struct node_link *link) {
+    struct peer *peer, *next;
+    HASH_ITER(hh, node->peers.table, peer, next) {
+        if (peer->link == link->id) continue;
+        buf_truncate(&node->line, 0);
+        if (message_write_announce(&node->line, str_of(peer->id), peer->load, str_of(peer->hostname), peer->port) == 0)
+            node_send(node, link);
+    }
+}
+
+void node_link_up(struct node *node, struct node_link *link, bool herald, uint64_t now_ms) {
+    link->state = NODE_LINK_UP;
+    link->herald = herald;
+    link->since_ms = link->heard_ms = now_ms;
+    log_info(L_MSG("link up"), L_STR("peer", link->address), L_STR("kind", herald ? "herald" : "plain"),
+             L_STR("side", link->dialled ? "parent" : "child"));
+    node->ops->up(node->context, link->id, herald);
+    if (link->dialled) tree_linked(&node->tree, now_ms);
+    if (!link->dialled && !herald) {
+        link->quiet = true;
+        node->ops->hold(node->context, link->id, true);
+        node_announce_by(node, now_ms + NODE_QUIET_MS);
+        return;
+    }
+    node_write_announce(node);
+    node_send(node, link);
+    if (herald) link_tell_peers(node, link);
+}
+
+void node_linked_out(struct node *node, uint32_t id, const char *address, uint64_t now_ms) {
+    struct node_link *link = link_add(node, id, address, true, now_ms);
+    if (link == NULL) {
+        node->ops->cut(node->context, id, "memory is out");
+        tree_failed(&node->tree, now_ms);
+        return;
+    }
+    tree_greeting(&node->tree);
+    link->state = NODE_LINK_GREETING;
+    link->greeted_herald = !tree_greets_plainly(&node->tree);
+    buf_truncate(&node->line, 0);
+    struct str herald_id = link->greeted_herald ? str_of(node->id) : (struct str){0};
+    if (message_write_authenticate(&node->line, str_of(node->settings->secret), herald_id) == 0) node_send(node, link);
+    buf_wipe(&node->line);
+}
+
+bool node_link_unique(struct node *node, struct node_link *link, struct str herald_id, uint64_t now_ms) {
+    if (str_equal_text(herald_id, node->id)) {
+        node_refuse(node, link, COMMAND_INVALID_MESSAGE, "this server connected to itself", now_ms);
+        return false;
+    }
+    str_copy(herald_id, link->herald_id, sizeof link->herald_id);
+    struct node_link *other, *next;
+    HASH_ITER(hh, node->links, other, next) {
+        if (other == link || other->state != NODE_LINK_UP || !str_equal_text(herald_id, other->herald_id)) continue;
+        // Both sides decide alike: the link stays that the lower id dialled. A second one from the same side
+        // replaces the first, which is then a leftover.
+        bool they_are_lower = strcmp(other->herald_id, node->id) < 0;
+        bool keep_other = other->dialled != link->dialled && other->dialled != they_are_lower;
+        if (keep_other) {
+            node_refuse(node, link, COMMAND_INVALID_MESSAGE, "the two servers are linked already", now_ms);
+            return false;
+        }
+        node_cut(node, other, "replaced by another link of the same two servers", now_ms);
+        return true;
+    }
+    return true;
+}
+
+void node_linked_in(struct node *node, uint32_t id, const char *address, const struct message *message,
+                    uint64_t now_ms) {
+    struct node_link *link = link_add(node, id, address, false, now_ms);
+    if (link == NULL) {
+        node->ops->cut(node->context, id, "memory is out");
+        return;
+    }
+    if (!secret_equal_str(message->secret, str_of(node->settings->secret))) {
+        node_refuse(node, link, COMMAND_AUTHENTICATION_FAIL, "the supplied secret is incorrect", now_ms);
+        return;
+    }
+    bool herald = message->herald_version != 0 && message->herald_id.len > 0 && message->herald_id.len <= PEER_ID_MAX;
+    if (herald) {
+        if (!node_link_unique(node, link, message->herald_id, now_ms)) return;
+        buf_truncate(&node->line, 0);
+        if (message_write_herald(&node->line, str_of(node->id)) == 0) node_send(node, link);
+    }
+    node_link_up(node, link, herald, now_ms);
+}
+
+// --- time ---------------------------------------------------------------------------------------------------
+
+static uint64_t link_deadline(const struct node *node, const struct node_link *link) {
+    if (link->state == NODE_LINK_GREETING) return link->since_ms + NODE_GREETING_MS;
+    if (link->announced) return link->heard_ms + node_silence_ms(node);
+    return UINT64_MAX;
+}
+
+void node_links_tick(struct node *node, uint64_t now_ms) {
+    struct node_link *link, *next;
+    HASH_ITER(hh, node->links, link, next) {
+        if (link_deadline(node, link) > now_ms) continue;
+        if (link->state == NODE_LINK_GREETING) node_link_up(node, link, false, now_ms);
+        else node_cut(node, link, "silent for three intervals", now_ms);
+    }
+}
+
+uint64_t node_links_deadline(const struct node *node) {
+    uint64_t soonest = UINT64_MAX;
+    struct node_link *link, *next;
+    HASH_ITER(hh, node->links, link, next) {
+        uint64_t deadline = link_deadline(node, link);
+        if (deadline < soonest) soonest = deadline;
+    }
+    return soonest;
+}

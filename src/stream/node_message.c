@@ -1,0 +1,172 @@
+// What a link says, and what we do about it. Commands are rows.
+#include "stream/node_private.h"
+
+#include "base/log.h"
+#include "stream/reel.h"
+
+#include <string.h>
+
+typedef enum node_result (*link_handler)(struct node *node, struct node_link *link, const struct message *message,
+                                         uint64_t now_ms);
+
+// --- SERVER_ANNOUNCE ----------------------------------------------------------------------------------------
+
+#define FORWARD_GAP_MS 50u // an unchanged announce is passed on at most so often
+
+static void announce_forward(struct node *node, const struct node_link *link, const struct peer *peer) {
+    buf_truncate(&node->line, 0);
+    if (message_write_announce(&node->line, str_of(peer->id), peer->load, str_of(peer->hostname), peer->port) == 0)
+        node_send_others(node, link->id, false);
+}
+
+static enum node_result on_announce(struct node *node, struct node_link *link, const struct message *message,
+                                    uint64_t now_ms) {
+    if (message->id.len == 0 || message->id.len > PEER_ID_MAX || message->hostname.len > ADDRESS_HOST_MAX) {
+        node_refuse(node, link, COMMAND_INVALID_MESSAGE, "the field id or hostname is empty or too long", now_ms);
+        return NODE_TAKEN;
+    }
+    if (str_equal_text(message->id, node->id)) {
+        node_circle_seen(node, now_ms);
+        return NODE_TAKEN;
+    }
+    link->announced = true;
+    link->heard_ms = now_ms;
+    struct peer *peer;
+    enum peers_heard heard = peers_hear(&node->peers, link->id, message->id, message->load, message->hostname,
+                                        message->port, now_ms, &peer);
+    if (heard == PEERS_ELSEWHERE || heard == PEERS_FULL) {
+        log_debug(L_MSG("announce ignored"), L_STRN("id", message->id), L_STR("peer", link->address),
+                  L_STR("why", heard == PEERS_FULL ? "too many servers" : "the server is heard by another link"));
+        return NODE_TAKEN;
+    }
+    if (heard == PEERS_NEW)
+        log_info(L_MSG("server heard"), L_STR("id", peer->id), L_STR("hostname", peer->hostname),
+                 L_UINT("port", peer->port), L_UINT("load", peer->load));
+    node->ops->server_heard(node->context, peer, now_ms);
+    if (heard == PEERS_SAME && now_ms - peer->forwarded_ms < FORWARD_GAP_MS) return NODE_TAKEN;
+    peer->forwarded_ms = now_ms;
+    announce_forward(node, link, peer);
+    return NODE_TAKEN;
+}
+
+// --- ACTIVITY_BROADCAST -------------------------------------------------------------------------------------
+
+static enum node_result on_activity(struct node *node, struct node_link *link, const struct message *message,
+                                    uint64_t now_ms) {
+    (void)now_ms;
+    struct node_origin *origin = NULL;
+    uint64_t sequence = 0;
+    if (link->herald && message->sequence != 0) {
+        if (str_equal_text(message->origin, node->id)) return NODE_TAKEN; // our own, come back
+        origin = node_origin_of(node, message->origin);
+        if (origin != NULL && message->sequence <= origin->sequence) return NODE_TAKEN; // heard already
+        if (origin != NULL) sequence = message->sequence;
+    }
+    if (!node->ops->publish(node->context, message, activity_user(message), link->id,
+                            origin != NULL ? origin->index : REEL_LOCAL, sequence))
+        return NODE_AGAIN;
+    if (origin != NULL) origin->sequence = sequence;
+    return NODE_TAKEN;
+}
+
+// --- locks --------------------------------------------------------------------------------------------------
+
+static enum node_result on_lock(struct node *node, struct node_link *link, const struct message *message,
+                                uint64_t now_ms) {
+    if (message->command == COMMAND_LOCK_ALLOWED && message->server.ptr != NULL) link->signs = true;
+    locks_message(&node->locks, link->id, message, now_ms);
+    return NODE_TAKEN;
+}
+
+// --- Herald's own -------------------------------------------------------------------------------------------
+
+static enum node_result on_herald(struct node *node, struct node_link *link, const struct message *message,
+                                  uint64_t now_ms) {
+    if (!link->herald) {
+        node_refuse(node, link, COMMAND_INVALID_MESSAGE, "HERALD is for servers that declared themselves Herald", now_ms);
+        return NODE_TAKEN;
+    }
+    if (message->hint_count == 0) return NODE_TAKEN;
+    for (size_t i = 0; i < message->hint_count; i++) {
+        const struct message_hint *hint = &message->hints[i];
+        node->ops->hinted(node->context, hint->id, hint->count, str_equal_text(hint->id, node->id), now_ms);
+    }
+    buf_truncate(&node->line, 0);
+    if (message_write_hints(&node->line, message->hints, message->hint_count) == 0)
+        node_send_others(node, link->id, true);
+    return NODE_TAKEN;
+}
+
+// --- goodbyes and faults ------------------------------------------------------------------------------------
+
+static enum node_result on_refusal(struct node *node, struct node_link *link, const struct message *message,
+                                   uint64_t now_ms) {
+    char why[160] = "";
+    // Seed 004's own example repeats the secret in `info`: such words are not for the log.
+    struct str secret = str_of(node->settings->secret);
+    bool tells = memmem(message->info.ptr, message->info.len, secret.ptr, secret.len) != NULL;
+    if (!tells) str_copy(message->info, why, sizeof why);
+    log_warn(L_MSG("the other server refused"), L_STR("peer", link->address),
+             L_STR("command", command_name(message->command)), L_STR("info", why));
+    node_cut(node, link, command_name(message->command), now_ms);
+    return NODE_TAKEN;
+}
+
+static enum node_result on_authenticate(struct node *node, struct node_link *link, const struct message *message,
+                                        uint64_t now_ms) {
+    (void)message;
+    node_refuse(node, link, COMMAND_INVALID_MESSAGE, "this link is authenticated already", now_ms);
+    return NODE_TAKEN;
+}
+
+static const link_handler handlers[COMMAND_COUNT] = {
+    [COMMAND_AUTHENTICATE] = on_authenticate,
+    [COMMAND_INVALID_MESSAGE] = on_refusal,
+    [COMMAND_AUTHENTICATION_FAIL] = on_refusal,
+    [COMMAND_ACTIVITY_BROADCAST] = on_activity,
+    [COMMAND_SERVER_ANNOUNCE] = on_announce,
+    [COMMAND_LOCK_REQUEST] = on_lock,
+    [COMMAND_LOCK_DENIED] = on_lock,
+    [COMMAND_LOCK_ALLOWED] = on_lock,
+    [COMMAND_HERALD] = on_herald,
+};
+
+// --- the greeting -------------------------------------------------------------------------------------------
+
+// The first words of a server that we dialled. True: the link is up and the message is still to be handled.
+static bool greeting_message(struct node *node, struct node_link *link, const struct message *message,
+                             uint64_t now_ms) {
+    switch (message->command) {
+    case COMMAND_HERALD:
+        if (!link->greeted_herald || message->herald_version == 0 || message->herald_id.len > PEER_ID_MAX) {
+            node_refuse(node, link, COMMAND_INVALID_MESSAGE, "unexpected HERALD", now_ms);
+        } else if (node_link_unique(node, link, message->herald_id, now_ms)) {
+            node_link_up(node, link, true, now_ms);
+        }
+        return false;
+    case COMMAND_AUTHENTICATION_FAIL:
+        log_error(L_MSG("the server secret is wrong"), L_STR("peer", link->address),
+                  L_STR("cure", "give this server the secret of the one it connects to: --secret or --secret-file"));
+        node_cut(node, link, "wrong server secret", now_ms);
+        return false;
+    case COMMAND_INVALID_MESSAGE:
+        if (link->greeted_herald) tree_refused_greeting(&node->tree, now_ms);
+        node_cut(node, link, "the greeting was refused", now_ms);
+        return false;
+    default:
+        node_link_up(node, link, false, now_ms);
+        return true;
+    }
+}
+
+enum node_result node_message(struct node *node, uint32_t id, const struct message *message, uint64_t now_ms) {
+    struct node_link *link = node_link_find(node, id);
+    if (link == NULL) return NODE_TAKEN; // cut, and not yet closed
+    if (link->state == NODE_LINK_GREETING && !greeting_message(node, link, message, now_ms)) return NODE_TAKEN;
+    link_handler handler = handlers[message->command];
+    if (handler == NULL) {
+        node_refuse(node, link, COMMAND_INVALID_MESSAGE, "not a command between servers", now_ms);
+        return NODE_TAKEN;
+    }
+    return handler(node, link, message, now_ms);
+}

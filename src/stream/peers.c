@@ -1,0 +1,110 @@
+// The servers we know of. See peers.h for the rules.
+#include "stream/peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void peers_init(struct peers *peers, uint64_t interval_ms) {
+    *peers = (struct peers){.interval_ms = interval_ms};
+}
+
+static void peer_drop(struct peers *peers, struct peer *peer) {
+    HASH_DEL(peers->table, peer);
+    free(peer);
+}
+
+void peers_fini(struct peers *peers) {
+    struct peer *peer, *next;
+    HASH_ITER(hh, peers->table, peer, next) peer_drop(peers, peer);
+}
+
+struct peer *peers_find(struct peers *peers, struct str id) {
+    struct peer *peer;
+    HASH_FIND(hh, peers->table, id.ptr, id.len, peer);
+    return peer;
+}
+
+struct peer *peers_at(struct peers *peers, const char *host, uint16_t port) {
+    struct peer *peer, *next;
+    HASH_ITER(hh, peers->table, peer, next) {
+        if (peer->port == port && strcmp(peer->hostname, host) == 0) return peer;
+    }
+    return NULL;
+}
+
+size_t peers_count(const struct peers *peers) {
+    return HASH_COUNT(peers->table);
+}
+
+size_t peers_through(const struct peers *peers, uint32_t link) {
+    size_t count = 0;
+    struct peer *peer, *next;
+    HASH_ITER(hh, peers->table, peer, next) count += peer->link == link;
+    return count;
+}
+
+static struct peer *peer_learn(struct peers *peers, struct str id) {
+    if (HASH_COUNT(peers->table) >= PEERS_MAX) return NULL;
+    struct peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL) return NULL;
+    str_copy(id, peer->id, sizeof peer->id);
+    HASH_ADD_KEYPTR(hh, peers->table, peer->id, id.len, peer);
+    return peer;
+}
+
+enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, uint64_t load, struct str hostname,
+                            uint16_t port, uint64_t now_ms, struct peer **found) {
+    struct peer *peer = peers_find(peers, id);
+    enum peers_heard heard = PEERS_SAME;
+    if (peer == NULL) {
+        peer = peer_learn(peers, id);
+        if (peer == NULL) return PEERS_FULL;
+        heard = PEERS_NEW;
+    } else if (peer->link != link && now_ms - peer->heard_ms < peers->interval_ms * 3 / 2) {
+        return PEERS_ELSEWHERE; // rule 2
+    } else if (peer->link != link || peer->load != load || peer->port != port ||
+               !str_equal_text(hostname, peer->hostname)) {
+        heard = PEERS_CHANGED;
+    }
+    peer->link = link;
+    peer->load = load;
+    peer->port = port;
+    peer->heard_ms = now_ms;
+    str_copy(hostname, peer->hostname, sizeof peer->hostname);
+    *found = peer;
+    return heard;
+}
+
+void peers_drop_link(struct peers *peers, uint32_t link, void (*forgotten)(void *context, const struct peer *peer),
+                     void *context) {
+    struct peer *peer, *next;
+    HASH_ITER(hh, peers->table, peer, next) {
+        if (peer->link != link) continue;
+        forgotten(context, peer);
+        peer_drop(peers, peer);
+    }
+}
+
+static uint64_t peer_deadline(const struct peers *peers, const struct peer *peer) {
+    return peer->heard_ms + PEERS_FORGET_INTERVALS * peers->interval_ms;
+}
+
+void peers_expire(struct peers *peers, uint64_t now_ms, void (*forgotten)(void *context, const struct peer *peer),
+                  void *context) {
+    struct peer *peer, *next;
+    HASH_ITER(hh, peers->table, peer, next) {
+        if (peer_deadline(peers, peer) > now_ms) continue;
+        forgotten(context, peer);
+        peer_drop(peers, peer);
+    }
+}
+
+uint64_t peers_deadline(const struct peers *peers) {
+    uint64_t soonest = UINT64_MAX;
+    struct peer *peer, *next;
+    HASH_ITER(hh, peers->table, peer, next) {
+        uint64_t deadline = peer_deadline(peers, peer);
+        if (deadline < soonest) soonest = deadline;
+    }
+    return soonest;
+}

@@ -1,0 +1,293 @@
+// A shard: one event-loop thread and its flush passes. See shard.h.
+#include "stream/shard.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+// --- lists --------------------------------------------------------------------------------------------------
+
+void shard_touch(struct shard *shard, struct client *client) {
+    if (client->touched) return;
+    client->touched = true;
+    LL_PREPEND2(shard->touched, client, touched_next);
+}
+
+void shard_doom(struct shard *shard, struct client *client, enum close_reason reason) {
+    if (client->doomed) return;
+    client->doomed = true;
+    client->doom = reason;
+    LL_PREPEND2(shard->doomed, client, doomed_next);
+}
+
+void shard_stall(struct shard *shard, struct client *client) {
+    if (client->waits_for_reel) return;
+    client->waits_for_reel = true;
+    LL_PREPEND2(shard->stalled, client, stalled_next);
+}
+
+void shard_place(struct shard *shard, struct client *client, enum client_place place) {
+    if (client->place == place) return;
+    if (client->place == PLACE_READY) DL_DELETE(shard->ready, client);
+    if (client->place == PLACE_BLOCKED) DL_DELETE(shard->blocked, client);
+    if (client->place == PLACE_NONE) atomic_fetch_add(&shard->listeners, 1);
+    if (place == PLACE_NONE) atomic_fetch_sub(&shard->listeners, 1);
+    if (place == PLACE_READY) DL_APPEND(shard->ready, client);
+    if (place == PLACE_BLOCKED) DL_APPEND(shard->blocked, client);
+    client->place = place;
+}
+
+static struct deadlines *deadlines_of(struct shard *shard, const struct client *client) {
+    return client->phase == CLIENT_OPEN ? &shard->newcomers : &shard->finishing;
+}
+
+void shard_no_deadline(struct shard *shard, struct client *client) {
+    if (client->deadline_ms == 0) return;
+    // A client is in the newcomers' list or, once finishing, in the other: whichever holds it.
+    struct deadlines *list = deadlines_of(shard, client);
+    DL_DELETE2(list->list, client, due_prev, due_next);
+    client->deadline_ms = 0;
+}
+
+void shard_deadline(struct shard *shard, struct client *client, struct deadlines *list, uint64_t after_ms) {
+    client->deadline_ms = loop_now(shard->loop) + after_ms;
+    DL_APPEND2(list->list, client, due_prev, due_next);
+}
+
+static void deadlines_close(struct shard *shard, struct deadlines *list, enum close_reason reason) {
+    uint64_t now = loop_now(shard->loop);
+    while (list->list != NULL && list->list->deadline_ms <= now) client_close(list->list, reason);
+}
+
+static void deadlines_arm(struct shard *shard) {
+    uint64_t now = loop_now(shard->loop), when = UINT64_MAX;
+    if (shard->newcomers.list != NULL) when = shard->newcomers.list->deadline_ms;
+    if (shard->finishing.list != NULL && shard->finishing.list->deadline_ms < when)
+        when = shard->finishing.list->deadline_ms;
+    if (shard->draining && shard->all != NULL && shard->drain_until_ms < when) when = shard->drain_until_ms;
+    if (shard->stalled != NULL) when = now + 1; // another loop's pass is in the way: it takes a moment
+    if (when == UINT64_MAX) timer_stop(shard->timer);
+    else timer_start(shard->timer, when > now ? when - now : 1, 0);
+}
+
+// --- the turn -----------------------------------------------------------------------------------------------
+
+static void shard_retry_stalled(struct shard *shard) {
+    struct client *stalled = shard->stalled;
+    shard->stalled = NULL;
+    while (stalled != NULL) {
+        struct client *client = stalled;
+        stalled = client->stalled_next;
+        client->waits_for_reel = false;
+        client_retry(client);
+    }
+}
+
+static void shard_flush_touched(struct shard *shard, reel_pos head, reel_pos tail) {
+    while (shard->touched != NULL) {
+        struct client *client = shard->touched;
+        LL_DELETE2(shard->touched, client, touched_next);
+        client->touched = false;
+        if (!client->doomed) client_flush(client, head, tail);
+    }
+}
+
+// A reader whose socket is full sends nothing, so it has to be looked at when the tail moves.
+static void shard_find_lapped(struct shard *shard, reel_pos tail) {
+    if (tail == shard->tail) return;
+    shard->tail = tail;
+    struct client *client;
+    DL_FOREACH(shard->blocked, client) {
+        if (reel_lapped(shard->hub->reel, &client->reader.cursor, tail)) shard_doom(shard, client, CLOSE_LAPPED);
+    }
+}
+
+static void shard_flush(struct shard *shard) {
+    struct reel *reel = shard->hub->reel;
+    reel_pos head = reel_head(reel);
+    if (head == shard->flushed && shard->touched == NULL) return;
+    reel_pos tail = reel_enter(reel, shard->participant, shard->settings.reel_segments / 8);
+    if (head != shard->flushed) {
+        struct client *client, *next;
+        DL_FOREACH_SAFE(shard->ready, client, next) {
+            if (!client->doomed) client_flush(client, head, tail);
+        }
+        shard->flushed = head;
+    }
+    shard_flush_touched(shard, head, tail);
+    shard_find_lapped(shard, tail);
+    reel_leave(reel, shard->participant);
+}
+
+static void shard_close_doomed(struct shard *shard) {
+    while (shard->doomed != NULL) client_close(shard->doomed, shard->doomed->doom);
+}
+
+static void shard_drain_turn(struct shard *shard) {
+    if (!shard->draining) return;
+    if (loop_now(shard->loop) >= shard->drain_until_ms) {
+        while (shard->all != NULL) client_close(shard->all, CLOSE_STOPPING);
+    }
+    if (shard->all != NULL || shard->drained == NULL) return;
+    mailbox_post(shard->hub->core_mailbox, shard->drained);
+    shard->drained = NULL;
+}
+
+static void shard_turn(void *context) {
+    struct shard *shard = context;
+    shard_retry_stalled(shard);
+    if (shard->appended) hub_wake_readers(shard->hub, shard->participant);
+    // What happens inside the pass (a client that goes on because its lane is empty) may append again.
+    do {
+        shard->appended = false;
+        shard_flush(shard);
+        if (shard->appended) hub_wake_readers(shard->hub, shard->participant);
+    } while (shard->appended);
+    shard_close_doomed(shard);
+    deadlines_close(shard, &shard->newcomers, CLOSE_SILENT);
+    deadlines_close(shard, &shard->finishing, CLOSE_LINGERED);
+    shard_drain_turn(shard);
+    if (shard->core_news) wake_send(shard->hub->core_wake);
+    shard->core_news = false;
+    deadlines_arm(shard);
+}
+
+static void shard_nothing(void *context) {
+    (void)context; // being woken is enough: the turn follows
+}
+
+// --- life ---------------------------------------------------------------------------------------------------
+
+static void *shard_main(void *context) {
+    struct shard *shard = context;
+    loop_run(shard->loop);
+    return NULL;
+}
+
+static void shard_close(struct shard *shard) {
+    if (shard->mailbox != NULL) mailbox_close(shard->mailbox);
+    wake_close(shard->wake);
+    timer_close(shard->timer);
+    if (shard->parser != NULL) parser_close(shard->parser);
+    if (shard->loop != NULL) loop_close(shard->loop);
+    buf_free(&shard->frame);
+    if (shard->input != NULL) secret_wipe(shard->input, SHARD_INPUT);
+    free(shard->input);
+}
+
+static int shard_open(struct shard *shard, struct err *err) {
+    const struct stream_settings *settings = &shard->settings;
+    shard->loop = loop_open(err);
+    if (shard->loop == NULL) return -1;
+    shard->mailbox = mailbox_open(shard->loop, shard, err);
+    shard->wake = wake_open(shard->loop, shard_nothing, shard, err);
+    shard->timer = timer_open(shard->loop, shard_nothing, shard, err);
+    if (shard->mailbox == NULL || shard->wake == NULL || shard->timer == NULL) return -1;
+    shard->parser = parser_open(settings->max_message, settings->max_depth);
+    shard->input = malloc(SHARD_INPUT);
+    if (shard->parser == NULL || shard->input == NULL)
+        return err_set(err, ERR_MEMORY, "memory is out while starting a shard");
+    shard->flushed = shard->tail = reel_head(shard->hub->reel);
+    loop_on_turn(shard->loop, shard_turn, shard);
+    return 0;
+}
+
+int shard_start(struct shard *shard, struct hub *hub, unsigned participant, const struct stream_settings *settings,
+                struct err *err) {
+    *shard = (struct shard){.hub = hub, .participant = participant, .settings = *settings};
+    secret_wipe(shard->settings.secret, sizeof shard->settings.secret); // not a shard's business
+    if (shard_open(shard, err) != 0) {
+        shard_close(shard);
+        return -1;
+    }
+    // Signals are for the core thread.
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int failed = pthread_create(&shard->thread, NULL, shard_main, shard);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed != 0) {
+        shard_close(shard);
+        return err_system(err, failed, "cannot start a thread");
+    }
+    shard->running = true;
+    return 0;
+}
+
+struct shard_reload {
+    struct mail mail;
+    struct stream_settings settings;
+};
+
+static void on_reload(struct mail *mail, void *context) {
+    struct shard_reload *reload = (struct shard_reload *)mail;
+    struct shard *shard = context;
+    shard->settings.first_message_timeout_ms = reload->settings.first_message_timeout_ms;
+    shard->settings.drain_ms = reload->settings.drain_ms;
+    free(reload);
+}
+
+void shard_reload(struct shard *shard, const struct stream_settings *settings) {
+    struct shard_reload *reload = calloc(1, sizeof *reload);
+    if (reload == NULL) {
+        log_error(L_MSG("memory is out: a shard keeps its old settings"));
+        return;
+    }
+    reload->settings = *settings;
+    secret_wipe(reload->settings.secret, sizeof reload->settings.secret);
+    reload->mail.deliver = on_reload;
+    mailbox_post(shard->mailbox, &reload->mail);
+}
+
+struct shard_order {
+    struct mail mail;
+    struct mail *drained;
+};
+
+static void on_drain(struct mail *mail, void *context) {
+    struct shard_order *order = (struct shard_order *)mail;
+    struct shard *shard = context;
+    shard->draining = true;
+    shard->drain_until_ms = loop_now(shard->loop) + shard->settings.drain_ms;
+    shard->drained = order->drained;
+    struct client *client;
+    DL_FOREACH2(shard->all, client, all_next) {
+        if (client->request == NULL) client_finish(client, CLOSE_STOPPING); // who waits for an answer gets it first
+    }
+    free(order);
+}
+
+void shard_drain(struct shard *shard, struct mail *drained) {
+    struct shard_order *order = calloc(1, sizeof *order);
+    if (order == NULL) { // no memory for politeness: shard_stop will close everyone
+        mailbox_post(shard->hub->core_mailbox, drained);
+        return;
+    }
+    order->mail.deliver = on_drain;
+    order->drained = drained;
+    mailbox_post(shard->mailbox, &order->mail);
+}
+
+static void on_stop(struct mail *mail, void *context) {
+    struct shard *shard = context;
+    free(mail);
+    loop_stop(shard->loop);
+}
+
+void shard_stop(struct shard *shard) {
+    if (shard->running) {
+        struct mail *mail = calloc(1, sizeof *mail);
+        assert(mail != NULL); // a process that cannot have 16 bytes at its end has nothing left to save
+        mail->deliver = on_stop;
+        mailbox_post(shard->mailbox, mail);
+        pthread_join(shard->thread, NULL);
+        shard->running = false;
+        mailbox_drain(shard->mailbox); // arrivals and answers on their way: they are closed like the rest
+        while (shard->all != NULL) client_close(shard->all, CLOSE_STOPPING);
+    }
+    shard_close(shard);
+}

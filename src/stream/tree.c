@@ -1,0 +1,112 @@
+// Finding a parent in the tree. See tree.h for the rules.
+//
+//    ROOT (no --connect)       WAITING ──► DIALLING ──► GREETING ──► LINKED
+//                                 ▲            │            │           │
+//                                 └── failed ──┴── failed ──┴── lost ───┘
+#include "stream/tree.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void tree_wait(struct tree *tree, uint64_t now_ms, uint64_t about_ms) {
+    tree->state = TREE_WAITING;
+    tree->next_ms = now_ms + dice_between(tree->dice, about_ms / 2, about_ms);
+}
+
+void tree_init(struct tree *tree, const struct stream_settings *settings, struct dice *dice, uint64_t now_ms) {
+    *tree = (struct tree){.state = TREE_ROOT, .dice = dice, .backoff_ms = TREE_BACKOFF_LEAST_MS};
+    tree_set_targets(tree, settings, now_ms);
+}
+
+void tree_set_targets(struct tree *tree, const struct stream_settings *settings, uint64_t now_ms) {
+    if (tree->count == settings->connect_count &&
+        memcmp(tree->targets, settings->connect, sizeof settings->connect[0] * tree->count) == 0)
+        return;
+    memcpy(tree->targets, settings->connect, sizeof tree->targets);
+    memset(tree->plain, 0, sizeof tree->plain);
+    tree->count = settings->connect_count;
+    tree->current = 0;
+    if (tree->state == TREE_ROOT || tree->state == TREE_WAITING) {
+        tree->state = tree->count == 0 ? TREE_ROOT : TREE_WAITING;
+        tree->next_ms = now_ms;
+    }
+}
+
+// Rule 3: on to the next target; after the last one, back off and begin again.
+static void tree_step(struct tree *tree, uint64_t now_ms) {
+    if (tree->count == 0) {
+        tree->state = TREE_ROOT;
+        return;
+    }
+    tree->current++;
+    if (tree->current < tree->count) {
+        tree_wait(tree, now_ms, TREE_BACKOFF_LEAST_MS / 4);
+        return;
+    }
+    tree->current = 0;
+    tree_wait(tree, now_ms, tree->backoff_ms);
+    tree->backoff_ms *= 2;
+    if (tree->backoff_ms > TREE_BACKOFF_MOST_MS) tree->backoff_ms = TREE_BACKOFF_MOST_MS;
+}
+
+const struct settings_target *tree_dial(struct tree *tree,
+                                        bool (*refuse)(void *context, const struct settings_target *target),
+                                        void *context, uint64_t now_ms) {
+    if (tree->state != TREE_WAITING || now_ms < tree->next_ms) return NULL;
+    const struct settings_target *target = &tree->targets[tree->current];
+    if (refuse(context, target)) {
+        tree_step(tree, now_ms);
+        return NULL;
+    }
+    tree->state = TREE_DIALLING;
+    return target;
+}
+
+bool tree_greets_plainly(const struct tree *tree) {
+    return tree->plain[tree->current];
+}
+
+void tree_failed(struct tree *tree, uint64_t now_ms) {
+    if (tree->state != TREE_DIALLING && tree->state != TREE_GREETING) return;
+    tree_step(tree, now_ms);
+}
+
+void tree_greeting(struct tree *tree) {
+    assert(tree->state == TREE_DIALLING);
+    tree->state = TREE_GREETING;
+}
+
+void tree_refused_greeting(struct tree *tree, uint64_t now_ms) {
+    if (tree->state != TREE_GREETING) return;
+    bool *plain = &tree->plain[tree->current];
+    *plain = !*plain; // rule 4
+    if (*plain) {
+        tree->state = TREE_WAITING;
+        tree->next_ms = now_ms;
+    } else {
+        tree_step(tree, now_ms);
+    }
+}
+
+void tree_linked(struct tree *tree, uint64_t now_ms) {
+    assert(tree->state == TREE_GREETING);
+    tree->state = TREE_LINKED;
+    tree->linked_ms = now_ms;
+}
+
+void tree_lost(struct tree *tree, uint64_t now_ms) {
+    if (tree->state != TREE_LINKED) return;
+    if (tree->count == 0) { // the targets were taken away by a reload
+        tree->state = TREE_ROOT;
+        return;
+    }
+    bool settled = now_ms - tree->linked_ms >= TREE_SETTLED_MS;
+    if (settled) tree->backoff_ms = TREE_BACKOFF_LEAST_MS;
+    tree->current = 0;
+    tree_wait(tree, now_ms, settled ? TREE_BACKOFF_LEAST_MS : tree->backoff_ms);
+    if (!settled && tree->backoff_ms < TREE_BACKOFF_MOST_MS) tree->backoff_ms *= 2;
+}
+
+uint64_t tree_deadline(const struct tree *tree) {
+    return tree->state == TREE_WAITING ? tree->next_ms : UINT64_MAX;
+}
