@@ -1,9 +1,8 @@
 // Activities on their way into the reel: passed through value for value, with one truth about who sent them.
 //
-//   {"type":"Note","authenticated\u005fuser":"mallory","rating":1.10}
+//   {"type":"Note","authenticated\u005fuser":"mallory","n":1.10}
 //
-//     ──►
-//     {"command":"ACTIVITY_BROADCAST","activity":{"type":"Note","rating":1.10,"authenticated_user":"alice"}}
+//   ──►  {"command":"ACTIVITY_BROADCAST","activity":{"type":"Note","n":1.10,"authenticated_user":"alice"}}
 #include "wire/json.h"
 #include "wire/message.h"
 
