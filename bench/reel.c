@@ -45,7 +45,8 @@ static double median(double runs[RUNS]) {
 static void *append(void *context) {
     struct job *job = context;
     for (unsigned i = 0; i < job->appends; i++) {
-        if (reel_append(job->reel, (struct str){job->frame, FRAME}, REEL_LOCAL, REEL_LOCAL, 0) != REEL_OK) abort();
+        if (reel_append(job->reel, (struct str){job->frame, FRAME}, REEL_LOCAL, REEL_LOCAL, 0) != REEL_OK)
+            abort();
     }
     return NULL;
 }
@@ -66,8 +67,8 @@ static void measure_appending(struct job *job, unsigned threads) {
            APPENDS / median(runs) / 1e6);
 }
 
-// Each turn `batch` frames are appended; then a pass gives every cursor its bytes (one look into the first line
-// of each run stands for the send) and counts its frames, as reader_flush does.
+// Each turn `batch` frames are appended; then a pass gives every cursor its bytes (one look into the first
+// line of each run stands for the send) and counts its frames, as reader_flush does.
 static void measure_passes(struct job *job, unsigned batch, unsigned groups) {
     static reel_pos cursors[CURSORS];
     double runs[RUNS];
@@ -101,8 +102,8 @@ static void measure_passes(struct job *job, unsigned batch, unsigned groups) {
     }
     (void)looked;
     double visits = (double)turns * CURSORS / groups;
-    printf("pass over %u cursors, %u frames a turn, a %u%s of them each turn: %.1f ns a cursor\n", CURSORS, batch, groups,
-           groups == 1 ? " (all)" : "th", median(runs) / visits * 1e9);
+    printf("pass over %u cursors, %u frames a turn, a %u%s of them each turn: %.1f ns a cursor\n", CURSORS,
+           batch, groups, groups == 1 ? " (all)" : "th", median(runs) / visits * 1e9);
 }
 
 int main(void) {

@@ -61,6 +61,7 @@ static void reload(struct daemon *daemon) {
     struct complaints complaints = {0};
     struct stream_settings settings;
     struct config *fresh = malloc(sizeof *fresh);
+    if (!fresh) complain(&complaints, "SIGHUP", "memory is out");
     if (!fresh || config_reload(daemon->config, fresh, &complaints) != 0 ||
         config_settings(fresh, daemon->machine, &settings, &complaints) != 0) {
         log_lines(LOG_ERROR, "configuration not taken over", buf_str(&complaints.errors));

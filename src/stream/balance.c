@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM          1
 #define uthash_nonfatal_oom(entry) ((void)(entry)) // hh.tbl stays NULL: seen by the caller
 #include <uthash.h>
 
 // --- clients on their way -------------------------------------------------------------------------------
 
 #define BUCKET_MS 1000u
-#define BUCKETS (BALANCE_FLIGHT_MS / BUCKET_MS)
+#define BUCKETS   (BALANCE_FLIGHT_MS / BUCKET_MS)
 
 // Counted by the second they were sent in: one bucket for each second that still counts.
 struct flight {
@@ -43,8 +43,7 @@ static void flight_add(struct flight *flight, uint64_t count, uint64_t now_ms) {
 
 static uint64_t flight_sum(const struct flight *flight, uint64_t now_ms) {
     uint64_t sum = 0;
-    for (uint64_t i = 0; i < BUCKETS; i++)
-        sum += counts(flight, i, now_ms) ? flight->count[i] : 0;
+    for (uint64_t i = 0; i < BUCKETS; i++) sum += counts(flight, i, now_ms) ? flight->count[i] : 0;
     return sum;
 }
 
@@ -53,8 +52,7 @@ static uint64_t flight_take(struct flight *flight, uint64_t count, uint64_t now_
     uint64_t taken = 0, oldest = now_ms / BUCKET_MS + 1; // the bucket after this second's is the oldest
     for (uint64_t n = 0; n < BUCKETS; n++) {
         uint64_t i = (oldest + n) % BUCKETS;
-        if (!counts(flight, i, now_ms))
-            continue;
+        if (!counts(flight, i, now_ms)) continue;
         uint64_t part = count - taken < flight->count[i] ? count - taken : flight->count[i];
         flight->count[i] -= part;
         taken += part;
@@ -82,8 +80,7 @@ struct balance {
 
 struct balance *balance_open(uint64_t seed) {
     struct balance *balance = calloc(1, sizeof *balance);
-    if (balance)
-        dice_seed(&balance->dice, seed);
+    if (balance) dice_seed(&balance->dice, seed);
     return balance;
 }
 
@@ -94,8 +91,7 @@ static void drop(struct balance *balance, struct server *server) {
 }
 
 void balance_close(struct balance *balance) {
-    if (!balance)
-        return;
+    if (!balance) return;
     struct server *server, *next;
     HASH_ITER(hh, balance->servers, server, next) {
         drop(balance, server);
@@ -110,11 +106,9 @@ static struct server *find(const struct balance *balance, struct str id) {
 }
 
 static struct server *add(struct balance *balance, struct str id) {
-    if (HASH_COUNT(balance->servers) >= BALANCE_MAX_SERVERS)
-        return NULL;
+    if (HASH_COUNT(balance->servers) >= BALANCE_MAX_SERVERS) return NULL;
     struct server *server = calloc(1, sizeof *server);
-    if (!server)
-        return NULL;
+    if (!server) return NULL;
     (void)str_copy(id, server->target.id, sizeof server->target.id);
     HASH_ADD_KEYPTR(hh, balance->servers, server->target.id, id.len, server);
     if (!server->hh.tbl) {
@@ -124,20 +118,17 @@ static struct server *add(struct balance *balance, struct str id) {
     return server;
 }
 
-bool balance_announced(struct balance *balance, struct str id, uint64_t load, struct str hostname, uint16_t port,
-                       uint64_t now_ms) {
-    if (id.len > BALANCE_ID_MAX || hostname.len > ADDRESS_HOST_MAX)
-        return false;
+bool balance_announced(struct balance *balance, struct str id, uint64_t load, struct str hostname,
+                       uint16_t port, uint64_t now_ms) {
+    if (id.len > BALANCE_ID_MAX || hostname.len > ADDRESS_HOST_MAX) return false;
     struct server *server = find(balance, id);
     if (!server) {
         server = add(balance, id);
-        if (!server)
-            return false;
+        if (!server) return false;
         server->load = load;
     }
     // Rule 3: those by whom its load has grown are no longer on their way.
-    if (load > server->load)
-        (void)flight_take(&server->flight, load - server->load, now_ms);
+    if (load > server->load) (void)flight_take(&server->flight, load - server->load, now_ms);
     server->load = load;
     (void)str_copy(hostname, server->target.hostname, sizeof server->target.hostname);
     server->target.port = port;
@@ -146,14 +137,12 @@ bool balance_announced(struct balance *balance, struct str id, uint64_t load, st
 
 void balance_forget(struct balance *balance, struct str id) {
     struct server *server = find(balance, id);
-    if (server)
-        drop(balance, server);
+    if (server) drop(balance, server);
 }
 
 void balance_hinted(struct balance *balance, struct str id, uint32_t count, uint64_t now_ms) {
     struct server *server = find(balance, id);
-    if (server)
-        flight_add(&server->flight, count, now_ms);
+    if (server) flight_add(&server->flight, count, now_ms);
 }
 
 void balance_expect(struct balance *balance, uint32_t count, uint64_t now_ms) {
@@ -188,12 +177,10 @@ bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_targ
     uint64_t load = 0;
     struct server *server;
     // Rule 4: whom we were told of is let in.
-    if (flight_take(&balance->expected, 1, now_ms) == 1)
-        goto keep;
+    if (flight_take(&balance->expected, 1, now_ms) == 1) goto keep;
     server = least_loaded(balance, now_ms, &load);
     // Rule 1: our load with this client is balance->load + 1.
-    if (!server || balance->load + 1 < load + 2)
-        goto keep;
+    if (!server || balance->load + 1 < load + 2) goto keep;
     flight_add(&server->flight, 1, now_ms);
     server->untold++;
     balance->untold++;
@@ -217,13 +204,10 @@ uint64_t balance_load(const struct balance *balance) {
 size_t balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most) {
     struct server *server, *next;
     size_t count = 0;
-    if (balance->untold == 0)
-        return 0;
+    if (balance->untold == 0) return 0;
     HASH_ITER(hh, balance->servers, server, next) {
-        if (count == most)
-            break;
-        if (server->untold == 0)
-            continue;
+        if (count == most) break;
+        if (server->untold == 0) continue;
         memcpy(sent[count].id, server->target.id, sizeof sent[count].id);
         sent[count++].count = server->untold;
         balance->untold -= server->untold;

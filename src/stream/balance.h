@@ -9,7 +9,9 @@
 //  3. When a server announces a higher load, the difference is taken from those on their way, oldest first;
 //     who has not arrived after BALANCE_FLIGHT_MS is no longer counted.
 //  4. Whom others have sent to us is let in without being sent on, as many as were told, for
-//     BALANCE_FLIGHT_MS: nobody is bounced from server to server.
+//     BALANCE_FLIGHT_MS: nobody is bounced from server to server, where the hint comes before the client. A
+//     client that outruns it cannot be told from a new one (tests/sim/balance.c measures both): the owner
+//     sends hints first, and may hold the REDIRECT back a little.
 #pragma once
 
 #include "base/dice.h"

@@ -1,6 +1,7 @@
 // Registration locks. See locks.h for the states and the rules.
 #include "stream/locks.h"
 
+#include "base/log.h"
 #include "stream/lock_seen.h"
 
 #include <assert.h>
@@ -212,6 +213,8 @@ void locks_message(struct locks *locks, uint32_t link, const struct message *mes
     struct login login;
     if (login_parse(message->username, &login, NULL) != 0) return;
     struct lock *lock = lock_find(locks, login.fold);
+    if (lock == NULL && message->command == COMMAND_LOCK_DENIED && locks->ops->is_account(locks->context, login.fold))
+        log_info(L_MSG("denial ignored"), L_STR("login", login.name), L_STR("why", "it is an account here"));
     if (lock == NULL || !lock_matches(locks, lock, message->secret)) return;
     if (message->command == COMMAND_LOCK_DENIED) locks_denied(locks, lock);
     else if (lock->state == LOCK_ASKING) lock_allowed(locks, lock, message->server);

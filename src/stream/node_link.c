@@ -116,9 +116,10 @@ void node_link_up(struct node *node, struct node_link *link, bool herald, uint64
     link->state = NODE_LINK_UP;
     link->herald = herald;
     link->since_ms = link->heard_ms = now_ms;
+    node->ops->up(node->context, link->id, herald);
+    // Said only now: whoever reads it may count on what is published from here on.
     log_info(L_MSG("link up"), L_STR("peer", link->address), L_STR("kind", herald ? "herald" : "plain"),
              L_STR("side", link->dialled ? "parent" : "child"));
-    node->ops->up(node->context, link->id, herald);
     if (link->dialled) tree_linked(&node->tree, now_ms);
     if (!link->dialled && !herald) {
         link->quiet = true;

@@ -59,8 +59,10 @@ static struct str next_bytes(struct reader *reader, const struct reel *reel, ree
 
 // The lane is freed as soon as it is empty: idle connections hold nothing.
 static void lane_sent(struct reader *reader, size_t len) {
-    if (len == reader->lane.len) buf_wipe(&reader->lane);
-    else buf_consume(&reader->lane, len);
+    if (len == reader->lane.len)
+        buf_wipe(&reader->lane);
+    else
+        buf_consume(&reader->lane, len);
 }
 
 static enum reader_result send_all(struct reader *reader, const struct reel *reel, int fd, reel_pos head) {
@@ -73,14 +75,16 @@ static enum reader_result send_all(struct reader *reader, const struct reel *ree
             if (errno == EINTR) continue;
             return errno == EAGAIN || errno == EWOULDBLOCK ? READER_BLOCKED : READER_GONE;
         }
-        if (lane) lane_sent(reader, (size_t)sent);
-        else reader->cursor += (reel_pos)sent;
+        if (lane)
+            lane_sent(reader, (size_t)sent);
+        else
+            reader->cursor += (reel_pos)sent;
         if ((size_t)sent < bytes.len) return READER_BLOCKED; // asking again would only be told so
     }
 }
 
-enum reader_result reader_flush(struct reader *reader, const struct reel *reel, int fd, reel_pos head, reel_pos tail,
-                                uint64_t *delivered) {
+enum reader_result reader_flush(struct reader *reader, const struct reel *reel, int fd, reel_pos head,
+                                reel_pos tail, uint64_t *delivered) {
     if (!past_end(reader) && reel_lapped(reel, &reader->cursor, tail)) return READER_LAPPED;
     reel_pos begun = reader->cursor;
     enum reader_result result = send_all(reader, reel, fd, head);

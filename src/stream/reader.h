@@ -36,7 +36,7 @@ struct buf *reader_lane(struct reader *reader, reel_pos head);
 enum reader_result {
     READER_DONE,    // all sent
     READER_BLOCKED, // the socket is full: wait until it can be written
-    READER_LAPPED,  // the cursor lies before the tail: too slow; close it after the sweep
+    READER_LAPPED,  // what it needs next of the reel is gone: too slow; close it after the sweep
     READER_GONE,    // the socket failed
 };
 

@@ -7,11 +7,11 @@
 // Why no reader ever sees a byte change:
 //
 // 1. Below the head. Bytes, index, counts and the seals of earlier segments are written before the head that
-//    covers them is stored (release); who loads that head (acquire) sees them, and they stay as they are until
-//    their segment is recycled.
+//    covers them is stored (release); who loads that head (acquire) sees them, and they stay as they are
+//    until their segment is recycled.
 // 2. Above the tail. Opening serial s+1 overwrites serial r = s+1-N. The tail was moved past r one segment
-//    earlier, when s was opened. A pass stores its pin, then loads the tail; the appender stored the tail, and
-//    now loads the pins. All four are seq_cst, so they have one order: either the appender finds the pin,
+//    earlier, when s was opened. A pass stores its pin, then loads the tail; the appender stored the tail,
+//    and now loads the pins. All four are seq_cst, so they have one order: either the appender finds the pin,
 //    which is r or less, and says BUSY; or the pass finds a tail above r and never goes there.
 // 3. After the pass. Leaving stores the pin with release and the appender loads it with acquire (seq_cst is
 //    both), so whatever a pass read was read before it is overwritten. A pin of a later pass says the same of
@@ -30,8 +30,8 @@
 #define FIRST_SERIAL 1u // so that position 0 lies before every tail: a cursor nobody set is lapped
 #define NO_PIN       UINT64_MAX
 
-// Of the index: one frame. Behind the last one stands one with only its offset, where that frame ends; the first
-// offset of a segment is 0 and never written.
+// Of the index: one frame. Behind the last one stands one with only its offset, where that frame ends; the
+// first offset of a segment is 0 and never written.
 struct entry {
     uint64_t sequence;
     uint32_t offset, source, origin;
@@ -65,7 +65,7 @@ struct reel {
     uint64_t local_sequence;                  // the last one given
 };
 
-// --- positions ----------------------------------------------------------------------------------------------
+// --- positions -------------------------------------------------------------------------------------------
 
 static reel_pos pos_of(uint64_t serial) {
     return serial << 32;
@@ -102,10 +102,11 @@ static uint64_t least_serial(const struct reel *reel, uint64_t serial, unsigned 
     return beyond > reel->segment_count + FIRST_SERIAL ? beyond - reel->segment_count : FIRST_SERIAL;
 }
 
-// --- opening ------------------------------------------------------------------------------------------------
+// --- opening ---------------------------------------------------------------------------------------------
 
 static void *map(size_t size) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -140,7 +141,8 @@ struct reel *reel_open(unsigned segments, size_t segment_size, unsigned particip
     reel->index = map(segments * index_size * sizeof *reel->index);
     if (reel->segments == NULL || reel->pins == NULL || reel->bytes == NULL || reel->index == NULL)
         goto out_of_memory;
-    // Frames are rarely the shortest, so most of the index is never touched; huge pages would take it all the same.
+    // Frames are rarely the shortest, so most of the index is never touched; huge pages would take it all the
+    // same.
     (void)madvise(reel->index, segments * index_size * sizeof *reel->index, MADV_NOHUGEPAGE);
     for (unsigned i = 0; i < participants; i++) atomic_init(&reel->pins[i].tail, NO_PIN);
     atomic_init(&reel->tail, pos_of(FIRST_SERIAL));
@@ -165,7 +167,7 @@ void reel_close(struct reel *reel) {
     free(reel);
 }
 
-// --- appending ----------------------------------------------------------------------------------------------
+// --- appending -------------------------------------------------------------------------------------------
 
 // Seals the segment that ends at *head and opens the next one there. False, and nothing has changed: a pass
 // may still be sending from what would be overwritten.
@@ -224,7 +226,7 @@ size_t reel_lag_limit(const struct reel *reel) {
     return (reel->segment_count - 2) * reel->segment_size;
 }
 
-// --- passes -------------------------------------------------------------------------------------------------
+// --- passes ----------------------------------------------------------------------------------------------
 
 reel_pos reel_enter(struct reel *reel, unsigned participant, unsigned spare) {
     assert(participant < reel->participants && spare <= reel->segment_count / 2);
@@ -243,7 +245,8 @@ void reel_leave(struct reel *reel, unsigned participant) {
 
 bool reel_lapped(const struct reel *reel, reel_pos *pos, reel_pos tail) {
     if (*pos >= tail) return false;
-    if (serial_of(*pos) + 1 != serial_of(tail) || offset_of(*pos) != segment_at(reel, tail)->before) return true;
+    if (serial_of(*pos) + 1 != serial_of(tail) || offset_of(*pos) != segment_at(reel, tail)->before)
+        return true;
     *pos = tail;
     return false;
 }
@@ -263,9 +266,9 @@ struct str reel_span(const struct reel *reel, reel_pos *pos, reel_pos end) {
     return (struct str){.ptr = bytes_at(reel, *pos), .len = until - offset_of(*pos)};
 }
 
-// How many frames of its segment end at `pos` or before it; of a frame that begins there, its place in the index.
-// Most who ask stand a few frames before the end, so the search starts there, in longer and longer strides. For
-// them that is as fast as remembering the answer, and the shards need not share a memory of it.
+// How many frames of its segment end at `pos` or before it; of a frame that begins there, its place in the
+// index. Most who ask stand a few frames before the end, so the search starts there, in longer and longer
+// strides. For them that is as fast as remembering the answer, and the shards need not share a memory of it.
 static uint32_t frames_until(const struct reel *reel, reel_pos pos) {
     const struct entry *index = index_at(reel, pos);
     uint32_t offset = offset_of(pos), least = 0;
@@ -280,8 +283,10 @@ static uint32_t frames_until(const struct reel *reel, reel_pos pos) {
     }
     while (least < most) { // at least `least` and at most `most` of them end at or before `pos`
         uint32_t middle = least + (most - least) / 2;
-        if (index[middle + 1].offset <= offset) least = middle + 1;
-        else most = middle;
+        if (index[middle + 1].offset <= offset)
+            least = middle + 1;
+        else
+            most = middle;
     }
     return least;
 }

@@ -39,8 +39,9 @@ void reel_close(struct reel *reel); // NULL is fine
 
 enum reel_result { REEL_OK, REEL_BUSY };
 
-// Appends one frame (REEL_MIN_FRAME <= len <= segment_size). source: the link it came from, REEL_LOCAL for a client's. origin, sequence:
-// its name between Herald servers; with origin REEL_LOCAL the sequence is given here, counting from 1.
+// Appends one frame (REEL_MIN_FRAME <= len <= segment_size). source: the link it came from, REEL_LOCAL for a
+// client's. origin, sequence: its name between Herald servers; with origin REEL_LOCAL the sequence is given
+// here, counting from 1. BUSY: nothing has changed.
 enum reel_result reel_append(struct reel *reel, struct str frame, uint32_t source, uint32_t origin,
                              uint64_t sequence);
 
@@ -48,19 +49,19 @@ reel_pos reel_head(const struct reel *reel);    // where the next frame will beg
 uint64_t reel_count(const struct reel *reel);   // frames appended since the start
 size_t reel_lag_limit(const struct reel *reel); // bytes a reader may be behind before it is lapped, about
 
-// Begins a pass and returns the tail: positions below it are gone. `spare` segments (at most half the ring) are kept out of reach, so that
-// readers given a stricter limit are lapped earlier than links are.
+// Begins a pass and returns the tail: positions below it are gone. `spare` segments (at most half the ring) are
+// kept out of reach, so that readers given a stricter limit are lapped earlier than links are.
 reel_pos reel_enter(struct reel *reel, unsigned participant, unsigned spare);
 void reel_leave(struct reel *reel, unsigned participant);
 
-// --- within a pass ------------------------------------------------------------------------------------------
+// --- within a pass ---------------------------------------------------------------------------------------
 
-// Whether what comes next at *pos is gone. At the end of the last segment that is gone nothing is missed yet: *pos is
-// then moved to the tail, where the next one begins.
+// Whether what comes next at *pos is gone. Who stands at the end of the last segment that is gone has missed
+// nothing: *pos is then moved to the tail, where the next one begins. To be asked before anything else is.
 bool reel_lapped(const struct reel *reel, reel_pos *pos, reel_pos tail);
 
-// The contiguous bytes from *pos up to `end` (a position not beyond the head seen in this pass), empty when there is none.
-// Steps *pos into the next segment when it stands at the end of a sealed one.
+// The contiguous bytes from *pos up to `end` (a position not beyond the head seen in this pass), empty when
+// there is none. Steps *pos into the next segment when it stands at the end of a sealed one.
 struct str reel_span(const struct reel *reel, reel_pos *pos, reel_pos end);
 
 struct reel_frame {

@@ -72,14 +72,12 @@ static void keep_asked(struct session *session, struct str username) {
 // Bytes are compared first: folding is for those who spell a name in more than one way.
 static bool speaks_for(const struct session *session, struct str username, bool *anonymous) {
     *anonymous = str_equal_text(username, LOGIN_ANONYMOUS);
-    if (*anonymous)
-        return true;
+    if (*anonymous) return true;
     if (username.len > 0 && !session->anonymous &&
         (str_equal_text(username, session->asked) || str_equal_text(username, session->user)))
         return true;
     struct login said, own;
-    if (login_parse(username, &said, NULL) != 0)
-        return false;
+    if (login_parse(username, &said, NULL) != 0) return false;
     *anonymous = login_is_anonymous(&said);
     return *anonymous || (!session->anonymous && login_parse(str_of(session->user), &own, NULL) == 0 &&
                           strcmp(said.fold, own.fold) == 0);
@@ -87,8 +85,7 @@ static bool speaks_for(const struct session *session, struct str username, bool 
 
 static bool secret_matches(const struct session *session, struct str secret) {
     struct secret_digest digest;
-    if (secret.ptr == NULL)
-        return false;
+    if (secret.ptr == NULL) return false;
     secret_digest(session->key, secret, &digest);
     bool same = secret_equal(&digest, &session->secret, sizeof digest);
     secret_wipe(&digest, sizeof digest);
@@ -101,10 +98,8 @@ static bool secret_matches(const struct session *session, struct str secret) {
 //   anything else                                  refused, the right secret of another user included
 static struct str author(const struct session *session, const struct message *message) {
     bool anonymous;
-    if (!speaks_for(session, message->username, &anonymous))
-        return (struct str){0};
-    if (anonymous)
-        return STR(LOGIN_ANONYMOUS);
+    if (!speaks_for(session, message->username, &anonymous)) return (struct str){0};
+    if (anonymous) return STR(LOGIN_ANONYMOUS);
     return secret_matches(session, message->secret) ? str_of(session->user) : (struct str){0};
 }
 
@@ -183,9 +178,9 @@ static enum session_result take_server(struct session *session, const struct mes
 
 // The moments at which a message can arrive.
 #define FIRST 1u // it is the first of its connection
-#define OUT 2u   // not logged in, and not the first
-#define IN 4u    // logged in
-#define ANY (FIRST | OUT | IN)
+#define OUT   2u // not logged in, and not the first
+#define IN    4u // logged in
+#define ANY   (FIRST | OUT | IN)
 
 struct row {
     unsigned moments; // at which it is accepted; else
@@ -196,7 +191,7 @@ struct row {
 
 #define TAKEN_ANY(handler) {.moments = ANY, .take = (handler)}
 #define FROM_SERVERS_ONLY(name)                                                                              \
-    [COMMAND_##name] = {0, COMMAND_INVALID_MESSAGE, #name " is accepted from authenticated servers only", NULL}
+    [COMMAND_##name] = {0, COMMAND_INVALID_MESSAGE, #name " is for authenticated servers only", NULL}
 #define TO_CLIENTS_ONLY(name)                                                                                \
     [COMMAND_##name] = {0, COMMAND_INVALID_MESSAGE, #name " is sent by servers, never to one", NULL}
 
@@ -225,8 +220,7 @@ static const struct row ROWS[COMMAND_COUNT] = {
 };
 
 enum session_result session_message(struct session *session, const struct message *message) {
-    if (over(session))
-        return SESSION_TAKEN;
+    if (over(session)) return SESSION_TAKEN;
     assert(session->state == SESSION_NEW || session->state == SESSION_IN);
     assert((unsigned)message->command < COMMAND_COUNT);
     unsigned moment = !session->spoken ? FIRST : session->state == SESSION_IN ? IN : OUT;
@@ -253,13 +247,11 @@ void session_fini(struct session *session) {
 }
 
 void session_invalid(struct session *session, const char *info) {
-    if (!over(session))
-        refuse(session, COMMAND_INVALID_MESSAGE, info);
+    if (!over(session)) refuse(session, COMMAND_INVALID_MESSAGE, info);
 }
 
 void session_login_done(struct session *session, bool ok, const char *user, const char *info) {
-    if (over(session))
-        return;
+    if (over(session)) return;
     assert(session->state == SESSION_ASKING);
     if (!ok) {
         refuse(session, COMMAND_LOGIN_FAILED, info);
@@ -271,8 +263,7 @@ void session_login_done(struct session *session, bool ok, const char *user, cons
 
 void session_register_done(struct session *session, bool ok, const char *username, const char *info) {
     char words[INFO_SIZE];
-    if (over(session))
-        return;
+    if (over(session)) return;
     assert(session->state == SESSION_ASKING && !session->entered);
     if (!ok) {
         refuse(session, COMMAND_REGISTER_FAILED, info);

@@ -34,7 +34,7 @@ struct session_ops {
     void (*ask_login)(void *context, struct str username, struct str secret);
     void (*ask_register)(void *context, struct str username, struct str secret);
     // The client is logged in as `user` (`again`: it was already). Listening begins here, at the latest; a
-    // REDIRECT is the owner's to send: true when it was, and the session is then over.
+    // REDIRECT is the owner's to send: true when it was, and the session is then over (it says `finish`).
     bool (*entered)(void *context, bool again);
     // Stamp and append the activity of `message`. False: not now (the reel is busy); nothing happened, the same message is
     // given again later.

@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM          1
 #define uthash_nonfatal_oom(entry) ((void)(entry)) // hh.tbl stays NULL: seen by the caller
 #include <uthash.h>
 #include <utlist.h>
 
-#define MINUTE_MS 60000u
+#define MINUTE_MS   60000u
 #define PER_ADDRESS 10u // an address may fail so many times more than a pair of address and name
 
 struct entry {
@@ -66,8 +66,7 @@ static struct entry *add(struct table *table, const struct secret_digest *digest
     struct entry *entry = table->count < THROTTLE_MAX_ENTRIES ? malloc(sizeof *entry) : NULL;
     if (!entry) {
         entry = table->list;
-        if (!entry)
-            return NULL;
+        if (!entry) return NULL;
         unlink_entry(table, entry);
     }
     *entry = (struct entry){.digest = *digest};
@@ -93,12 +92,12 @@ static uint64_t since(uint64_t then_ms, uint64_t now_ms) {
 
 // Drops what has meant nothing for `forget_ms`; the list is in that order.
 static void sweep(struct table *table, uint64_t forget_ms, uint64_t now_ms) {
-    while (table->list && since(table->list->at_ms, now_ms) >= forget_ms)
-        drop(table, table->list);
+    while (table->list && since(table->list->at_ms, now_ms) >= forget_ms) drop(table, table->list);
 }
 
 // `fold` NULL: the address alone.
-static struct secret_digest digest_of(const struct throttle *throttle, struct address_key from, const char *fold) {
+static struct secret_digest digest_of(const struct throttle *throttle, struct address_key from,
+                                      const char *fold) {
     char address[sizeof from.bytes + 1];
     struct secret_digest digest;
     memcpy(address, from.bytes, sizeof from.bytes);
@@ -115,23 +114,20 @@ static uint64_t forget_after(const struct throttle *throttle) {
 }
 
 // What is left to wait after the last failure: delay, 2·delay, 4·delay ... for each one past `free_failures`.
-static uint64_t left_to_wait(struct throttle *throttle, struct table *table, const struct secret_digest *digest,
-                             uint64_t free_failures, uint64_t now_ms) {
+static uint64_t left_to_wait(struct throttle *throttle, struct table *table,
+                             const struct secret_digest *digest, uint64_t free_failures, uint64_t now_ms) {
     struct entry *entry = find(table, digest);
-    if (!entry)
-        return 0;
+    if (!entry) return 0;
     uint64_t passed = since(entry->at_ms, now_ms);
     if (passed >= forget_after(throttle)) {
         drop(table, entry);
         return 0;
     }
-    if (entry->amount < free_failures)
-        return 0;
+    if (entry->amount < free_failures) return 0;
     uint64_t delay = throttle->limits.delay_ms, most = throttle->limits.delay_max_ms;
     for (uint64_t more = entry->amount - free_failures; more > 0 && delay > 0 && delay < most; more--)
         delay = delay > most / 2 ? most : delay * 2;
-    if (delay > most)
-        delay = most;
+    if (delay > most) delay = most;
     return delay > passed ? delay - passed : 0;
 }
 
@@ -148,15 +144,14 @@ static void count_failure(struct throttle *throttle, struct table *table, const 
                           uint64_t now_ms) {
     sweep(table, forget_after(throttle), now_ms);
     struct entry *entry = find(table, digest);
-    if (!entry)
-        entry = add(table, digest);
-    if (!entry)
-        return; // memory is out and nothing was counted yet: this one is free
+    if (!entry) entry = add(table, digest);
+    if (!entry) return; // memory is out and nothing was counted yet: this one is free
     entry->amount++;
     touch(table, entry, now_ms);
 }
 
-void throttle_login_failed(struct throttle *throttle, struct address_key from, const char *fold, uint64_t now_ms) {
+void throttle_login_failed(struct throttle *throttle, struct address_key from, const char *fold,
+                           uint64_t now_ms) {
     struct secret_digest pair = digest_of(throttle, from, fold), address = digest_of(throttle, from, NULL);
     count_failure(throttle, &throttle->pairs, &pair, now_ms);
     count_failure(throttle, &throttle->addresses, &address, now_ms);
@@ -165,32 +160,27 @@ void throttle_login_failed(struct throttle *throttle, struct address_key from, c
 void throttle_login_succeeded(struct throttle *throttle, struct address_key from, const char *fold) {
     struct secret_digest pair = digest_of(throttle, from, fold);
     struct entry *entry = find(&throttle->pairs, &pair);
-    if (entry)
-        drop(&throttle->pairs, entry);
+    if (entry) drop(&throttle->pairs, entry);
 }
 
 // --- registrations --------------------------------------------------------------------------------------
 
 uint64_t throttle_register(struct throttle *throttle, struct address_key from, uint64_t now_ms) {
     uint64_t rate = throttle->limits.registers_per_minute, full = rate * MINUTE_MS;
-    if (rate == 0)
-        return 0;
+    if (rate == 0) return 0;
     sweep(&throttle->buckets, MINUTE_MS, now_ms); // after a minute a bucket is full, as a new one is
     struct secret_digest address = digest_of(throttle, from, NULL);
     struct entry *bucket = find(&throttle->buckets, &address);
     if (!bucket) {
         bucket = add(&throttle->buckets, &address);
-        if (!bucket)
-            return 0; // memory is out: rather one too many than nobody
+        if (!bucket) return 0; // memory is out: rather one too many than nobody
         bucket->amount = full;
     } else {
         bucket->amount += since(bucket->at_ms, now_ms) * rate; // under a minute, or it had been swept
     }
-    if (bucket->amount > full)
-        bucket->amount = full;
+    if (bucket->amount > full) bucket->amount = full;
     touch(&throttle->buckets, bucket, now_ms);
-    if (bucket->amount < MINUTE_MS)
-        return (MINUTE_MS - bucket->amount + rate - 1) / rate;
+    if (bucket->amount < MINUTE_MS) return (MINUTE_MS - bucket->amount + rate - 1) / rate;
     bucket->amount -= MINUTE_MS;
     return 0;
 }
@@ -199,21 +189,18 @@ uint64_t throttle_register(struct throttle *throttle, struct address_key from, u
 
 struct throttle *throttle_open(const struct throttle_limits *limits) {
     struct throttle *throttle = calloc(1, sizeof *throttle);
-    if (!throttle)
-        return NULL;
+    if (!throttle) return NULL;
     secret_random(&throttle->key, sizeof throttle->key);
     throttle->limits = *limits;
     return throttle;
 }
 
 static void clear(struct table *table) {
-    while (table->list)
-        drop(table, table->list);
+    while (table->list) drop(table, table->list);
 }
 
 void throttle_close(struct throttle *throttle) {
-    if (!throttle)
-        return;
+    if (!throttle) return;
     clear(&throttle->pairs);
     clear(&throttle->addresses);
     clear(&throttle->buckets);

@@ -26,7 +26,8 @@ struct throttle *throttle_open(const struct throttle_limits *limits); // NULL: m
 void throttle_close(struct throttle *throttle);
 void throttle_set_limits(struct throttle *throttle, const struct throttle_limits *limits);
 
-// How long an attempt from `from` for `fold` has to wait before it is looked at: milliseconds, 0: none.
+// How long an attempt from `from` for `fold` has to wait before it is looked at: milliseconds, 0: none. Time
+// since the last failure counts as waited, so asking again after the wait says 0 unless another one failed.
 uint64_t throttle_login_delay(struct throttle *throttle, struct address_key from, const char *fold, uint64_t now_ms);
 void throttle_login_failed(struct throttle *throttle, struct address_key from, const char *fold, uint64_t now_ms);
 void throttle_login_succeeded(struct throttle *throttle, struct address_key from, const char *fold);

@@ -1,6 +1,7 @@
 // A short memory of secrets found right.
 //
-//   account ‖ version, secret ──► BLAKE2b under the process's key ──► 32 bytes: looked up, and all that is kept
+//   account ‖ version, secret ──► BLAKE2b under the process's key ──► 32 bytes: looked up, and all that is
+//   kept
 //
 // Entries are in a hash table for finding and in a list for making room: the one least lately used is first.
 #include "stream/verified.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM          1
 #define uthash_nonfatal_oom(entry) ((void)(entry)) // hh.tbl stays NULL: seen by the caller
 #include <uthash.h>
 #include <utlist.h>
@@ -33,8 +34,7 @@ struct verified {
 
 struct verified *verified_open(size_t entries, uint64_t keep_ms) {
     struct verified *verified = calloc(1, sizeof *verified);
-    if (!verified)
-        return NULL;
+    if (!verified) return NULL;
     secret_random(&verified->key, sizeof verified->key);
     verified->most = entries;
     verified->keep_ms = keep_ms;
@@ -50,13 +50,11 @@ static void drop(struct verified *verified, struct entry *entry) {
 }
 
 static void clear(struct verified *verified) {
-    while (verified->list)
-        drop(verified, verified->list);
+    while (verified->list) drop(verified, verified->list);
 }
 
 void verified_close(struct verified *verified) {
-    if (!verified)
-        return;
+    if (!verified) return;
     clear(verified);
     secret_wipe(verified, sizeof *verified);
     free(verified);
@@ -64,17 +62,17 @@ void verified_close(struct verified *verified) {
 
 void verified_set_keep(struct verified *verified, uint64_t keep_ms) {
     verified->keep_ms = keep_ms;
-    if (keep_ms == 0)
-        clear(verified);
+    if (keep_ms == 0) clear(verified);
 }
 
-static struct secret_digest digest_of(const struct verified *verified, const struct uuid *account, uint64_t version,
-                                      struct str secret) {
+static struct secret_digest digest_of(const struct verified *verified, const struct uuid *account,
+                                      uint64_t version, struct str secret) {
     uint8_t credential[sizeof account->bytes + sizeof version];
     struct secret_digest digest;
     memcpy(credential, account->bytes, sizeof account->bytes);
     memcpy(credential + sizeof account->bytes, &version, sizeof version);
-    secret_digest2(&verified->key, (struct str){(const char *)credential, sizeof credential}, secret, &digest);
+    secret_digest2(&verified->key, (struct str){(const char *)credential, sizeof credential}, secret,
+                   &digest);
     return digest;
 }
 
@@ -91,8 +89,7 @@ static bool expired(const struct verified *verified, const struct entry *entry, 
 
 void verified_add(struct verified *verified, const struct uuid *account, uint64_t version, struct str secret,
                   uint64_t now_ms) {
-    if (verified->most == 0 || verified->keep_ms == 0)
-        return;
+    if (verified->most == 0 || verified->keep_ms == 0) return;
     struct secret_digest digest = digest_of(verified, account, version, secret);
     struct entry *entry = find(verified, &digest);
     if (entry)
@@ -100,8 +97,7 @@ void verified_add(struct verified *verified, const struct uuid *account, uint64_
     else if (verified->count == verified->most)
         drop(verified, verified->list);
     entry = calloc(1, sizeof *entry);
-    if (!entry)
-        return; // not remembered: the next login is hashed again
+    if (!entry) return; // not remembered: the next login is hashed again
     entry->digest = digest;
     entry->added_ms = now_ms;
     HASH_ADD(hh, verified->table, digest, sizeof entry->digest, entry);
@@ -118,8 +114,7 @@ bool verified_has(struct verified *verified, const struct uuid *account, uint64_
                   uint64_t now_ms) {
     struct secret_digest digest = digest_of(verified, account, version, secret);
     struct entry *entry = find(verified, &digest);
-    if (!entry)
-        return false;
+    if (!entry) return false;
     if (expired(verified, entry, now_ms)) {
         drop(verified, entry);
         return false;

@@ -1,4 +1,5 @@
-// Spreading clients, rule by rule as numbered in stream/balance.h. Storms of many servers: tests/sim/balance.c.
+// Spreading clients, rule by rule as numbered in stream/balance.h. Storms of many servers:
+// tests/sim/balance.c.
 #include "stream/balance.h"
 
 #include "fault.h"
@@ -31,15 +32,13 @@ static const char *login(struct balance *balance, uint64_t now) {
 
 static void keep(struct balance *balance, uint64_t count) {
     balance_expect(balance, (uint32_t)count, 0);
-    for (uint64_t i = 0; i < count; i++)
-        assert_string_equal(login(balance, 0), "");
+    for (uint64_t i = 0; i < count; i++) assert_string_equal(login(balance, 0), "");
 }
 
 static void alone_everybody_is_kept(void **state) {
     (void)state;
     struct balance *balance = begin();
-    for (int i = 0; i < 100; i++)
-        assert_string_equal(login(balance, 0), "");
+    for (int i = 0; i < 100; i++) assert_string_equal(login(balance, 0), "");
     assert_int_equal(balance_load(balance), 100);
     balance_leave(balance);
     assert_int_equal(balance_load(balance), 99);
@@ -55,7 +54,7 @@ static void rule_1_a_difference_of_two_sends_away_and_one_does_not(void **state)
     assert_string_equal(login(balance, 0), ""); // 5 - 4
     announce(balance, "b", 4, 0);
     assert_string_equal(login(balance, 0), "b"); // 6 - 4
-    assert_int_equal(balance_load(balance), 5); // the one sent away does not count
+    assert_int_equal(balance_load(balance), 5);  // the one sent away does not count
     balance_close(balance);
 }
 
@@ -90,8 +89,7 @@ static void rule_1_among_equals_the_dice_decide(void **state) {
         chosen[id[0] - 'a']++;
         balance_close(balance);
     }
-    for (int i = 0; i < 3; i++)
-        assert_in_range(chosen[i], 60, 140);
+    for (int i = 0; i < 3; i++) assert_in_range(chosen[i], 60, 140);
 }
 
 static void rule_2_those_we_sent_count_there_until_announced(void **state) {
@@ -100,8 +98,7 @@ static void rule_2_those_we_sent_count_there_until_announced(void **state) {
     keep(balance, 3);
     announce(balance, "b", 0, 0);
     static const char *const story[] = {"b", "b", "b", "", "b", "", "b", ""}; // then by turns
-    for (size_t i = 0; i < 8; i++)
-        assert_string_equal(login(balance, 100), story[i]);
+    for (size_t i = 0; i < 8; i++) assert_string_equal(login(balance, 100), story[i]);
     assert_int_equal(balance_load(balance), 6);
     balance_close(balance);
 }
@@ -143,9 +140,9 @@ static void rule_3_the_oldest_are_taken_first(void **state) {
     announce(balance, "b", 0, 0);
     balance_hinted(balance, STR("b"), 2, 500);
     balance_hinted(balance, STR("b"), 2, 3500);
-    announce(balance, "b", 2, 3600); // those of 500; the others count on: 4
+    announce(balance, "b", 2, 3600);                // those of 500; the others count on: 4
     assert_string_equal(login(balance, 5000), "b"); // 6 - 4
-    assert_string_equal(login(balance, 5000), "");  // 6 - 5
+    assert_string_equal(login(balance, 5000), "");  // 6 - 6
     balance_close(balance);
 }
 
@@ -155,9 +152,9 @@ static void rule_3_who_does_not_arrive_is_forgotten_in_time(void **state) {
         struct balance *balance = begin();
         keep(balance, 5);
         announce(balance, "b", 0, sent);
-        balance_hinted(balance, STR("b"), 5, sent);
-        assert_string_equal(login(balance, sent + BALANCE_FLIGHT_MS - 1000), "");  // 6 - 5
-        assert_string_equal(login(balance, sent + BALANCE_FLIGHT_MS), "b"); // 7 - 0
+        balance_hinted(balance, STR("b"), 6, sent);
+        assert_string_equal(login(balance, sent + BALANCE_FLIGHT_MS - 1000), ""); // 6 - 6
+        assert_string_equal(login(balance, sent + BALANCE_FLIGHT_MS), "b");       // 7 - 0
         balance_close(balance);
     }
 }
@@ -168,8 +165,7 @@ static void rule_4_whom_others_sent_is_let_in_as_many_as_were_told(void **state)
     announce(balance, "b", 0, 0);
     balance_expect(balance, 2, 0);
     balance_expect(balance, 1, 1000);
-    for (int i = 0; i < 3; i++)
-        assert_string_equal(login(balance, 1000), "");
+    for (int i = 0; i < 3; i++) assert_string_equal(login(balance, 1000), "");
     assert_string_equal(login(balance, 1000), "b"); // 4 - 0
     assert_int_equal(balance_load(balance), 3);
     balance_close(balance);
@@ -216,19 +212,16 @@ static void whom_we_sent_is_told_once(void **state) {
     announce(balance, "b", 0, 0);
     announce(balance, "c", 0, 0);
     unsigned told[3] = {0};
-    for (int i = 0; i < 9; i++)
-        assert_string_not_equal(login(balance, 0), "");
+    for (int i = 0; i < 9; i++) assert_string_not_equal(login(balance, 0), "");
     size_t count;
     int calls = 0;
     do {
         count = balance_take_sent(balance, sent, 2);
-        for (size_t i = 0; i < count; i++)
-            told[sent[i].id[0] - 'a'] += sent[i].count;
+        for (size_t i = 0; i < count; i++) told[sent[i].id[0] - 'a'] += sent[i].count;
         calls++;
     } while (count == 2);
     assert_int_equal(calls, 2);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(told[i], 3); // evenly
+    for (int i = 0; i < 3; i++) assert_int_equal(told[i], 3); // evenly
     assert_int_equal(balance_take_sent(balance, sent, 2), 0);
     balance_close(balance);
 }
@@ -260,8 +253,7 @@ static void the_largest_loads_and_counts_are_survived(void **state) {
     struct balance *balance = begin();
     keep(balance, 3);
     announce(balance, "b", UINT64_C(1) << 31, 0);
-    for (int i = 0; i < 100; i++)
-        balance_hinted(balance, STR("b"), UINT32_MAX, 0);
+    for (int i = 0; i < 100; i++) balance_hinted(balance, STR("b"), UINT32_MAX, 0);
     assert_string_equal(login(balance, 0), "");
     announce(balance, "b", 0, 0);
     assert_string_equal(login(balance, 0), "");
@@ -287,12 +279,10 @@ static void when_memory_is_out_a_server_is_unknown_and_nothing_else(void **state
         bool failed = fault_off();
         assert_int_equal(known, failed ? 399 : 400);
         unsigned sent = 0; // three to each that is known: 4 - 3 is too little
-        while (*login(balance, 0) != '\0')
-            sent++;
+        while (*login(balance, 0) != '\0') sent++;
         assert_int_equal(sent, known * 3);
         balance_close(balance);
-        if (!failed)
-            break;
+        if (!failed) break;
     }
 }
 

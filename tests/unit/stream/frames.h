@@ -37,7 +37,8 @@ static inline enum reel_result frame_append(struct reel *reel, size_t len, uint6
     char *bytes = malloc(len);
     if (bytes == NULL) abort();
     frame_fill(bytes, len, number);
-    enum reel_result result = reel_append(reel, (struct str){.ptr = bytes, .len = len}, REEL_LOCAL, REEL_LOCAL, 0);
+    enum reel_result result =
+        reel_append(reel, (struct str){.ptr = bytes, .len = len}, REEL_LOCAL, REEL_LOCAL, 0);
     free(bytes);
     return result;
 }

@@ -1,7 +1,7 @@
 // Readers over real sockets: what arrives, in which order, and who is told that he was too slow.
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEGMENTS 4u
+#define SEGMENTS           4u
 #define AT(serial, offset) ((reel_pos)(serial) << 32 | (offset))
 
 // A reader, the socket it writes to, and who listens at the other end.
@@ -29,7 +29,8 @@ static void ear_open(struct ear *ear, int type) {
     int fds[2];
     *ear = (struct ear){0};
     assert_int_equal(socketpair(AF_UNIX, type, 0, fds), 0);
-    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &(int){1}, sizeof(int)), 0); // the least there is
+    const int least = 1; // the system makes it the least there is
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
     ear->fd = fds[0];
     ear->far = fds[1];
     reader_init(&ear->reader);
@@ -74,7 +75,8 @@ static void hear_all(struct ear *ear, struct reel *reel, size_t at_once) {
     do {
         result = flush(ear, reel);
         assert_true(result == READER_DONE || result == READER_BLOCKED);
-        while (hear(ear, at_once) > 0) {}
+        while (hear(ear, at_once) > 0) {
+        }
     } while (result == READER_BLOCKED);
     assert_false(reader_pending(&ear->reader, reel_head(reel)));
 }
@@ -94,9 +96,12 @@ static void assert_heard(const struct ear *ear, size_t len, const char *story) {
     struct buf expected = {0};
     bool text = false;
     for (const char *c = story; *c; c++) {
-        if (*c == '<' || *c == '>') text = *c == '<';
-        else if (text) buf_append(&expected, c, 1);
-        else add_frame(&expected, len, (uint64_t)(*c - '0'));
+        if (*c == '<' || *c == '>')
+            text = *c == '<';
+        else if (text)
+            buf_append(&expected, c, 1);
+        else
+            add_frame(&expected, len, (uint64_t)(*c - '0'));
     }
     assert_int_equal(ear->heard.len, expected.len);
     if (expected.len > 0) assert_memory_equal(ear->heard.data, expected.data, expected.len);
@@ -110,7 +115,7 @@ static struct reel *reel_of(size_t segment_size) {
     return reel;
 }
 
-// --- order --------------------------------------------------------------------------------------------------
+// --- order -----------------------------------------------------------------------------------------------
 
 static void hears_what_comes_after_it_listens(void **state) {
     (void)state;
@@ -123,7 +128,7 @@ static void hears_what_comes_after_it_listens(void **state) {
     reader_listen(&ear.reader, reel_head(reel));
     assert_false(reader_pending(&ear.reader, reel_head(reel)));
     for (uint64_t i = 2; i <= 7; i++) frame_append(reel, 100, i); // over two segment ends
-    reader_listen(&ear.reader, reel_head(reel));                   // again: no effect
+    reader_listen(&ear.reader, reel_head(reel));                  // again: no effect
     assert_true(reader_pending(&ear.reader, reel_head(reel)));
     hear_all(&ear, reel, 4096);
     assert_heard(&ear, 100, "234567");
@@ -157,11 +162,13 @@ static void a_slow_ear_hears_all_the_same(void **state) {
     reader_listen(&ear.reader, reel_head(reel));
     for (uint64_t i = 1; i <= FRAMES; i++) frame_append(reel, FRAME, i);
     while (flush(&ear, reel) == READER_BLOCKED) {
-        assert_int_equal(ear.delivered, (ear.heard.len + unread(&ear)) / FRAME); // a half frame is not delivered
+        // A half frame is not delivered.
+        assert_int_equal(ear.delivered, (ear.heard.len + unread(&ear)) / FRAME);
         hear(&ear, 700);
         blocked++;
     }
-    while (hear(&ear, 700) > 0) {}
+    while (hear(&ear, 700) > 0) {
+    }
     assert_true(blocked > FRAMES);
     assert_heard(&ear, FRAME, "123456789");
     assert_int_equal(ear.delivered, FRAMES);
@@ -256,7 +263,7 @@ static void who_does_not_listen_is_only_answered(void **state) {
     reel_close(reel);
 }
 
-// --- ends ---------------------------------------------------------------------------------------------------
+// --- ends ------------------------------------------------------------------------------------------------
 
 static void after_finish_only_the_lane_is_heard(void **state) {
     (void)state;
@@ -312,7 +319,8 @@ static void lapped_exactly_when_the_next_byte_is_gone(void **state) {
     frame_append(reel, 100, 3);
     reader_listen(&ahead.reader, reel_head(reel)); // in segment 2
     for (uint64_t i = 4; i <= 6; i++) frame_append(reel, 100, i);
-    assert_int_equal(flush_within(&at_edge, reel, 1), READER_DONE); // segments 2 and 3: one less than there is
+    // Of segments 1 to 3 the stricter limit leaves 2 and 3.
+    assert_int_equal(flush_within(&at_edge, reel, 1), READER_DONE);
     assert_int_equal(hear(&at_edge, 4096), 400);
     at_edge.reader.cursor = AT(1, 200); // as if it had slept
     for (uint64_t i = 7; i <= 8; i++) frame_append(reel, 100, i);
@@ -352,7 +360,7 @@ static void a_closed_socket_is_gone(void **state) {
     reel_close(reel);
 }
 
-// --- anything, in any order ---------------------------------------------------------------------------------
+// --- anything, in any order ------------------------------------------------------------------------------
 
 #define STEPS   6000
 #define EARS    6
@@ -360,8 +368,8 @@ static void a_closed_socket_is_gone(void **state) {
 
 struct fellow { // an ear and what the model knows of it
     struct ear ear;
-    size_t from, end;                 // frames: heard from this one on, up to that one
-    size_t replies, places[REPLIES];  // a reply goes out before the frame of this place
+    size_t from, end;                // frames: heard from this one on, up to that one
+    size_t replies, places[REPLIES]; // a reply goes out before the frame of this place
 };
 
 struct world {
@@ -395,8 +403,8 @@ static void reply_anything(struct world *world, struct fellow *fellow) {
     reply(&fellow->ear, world->reel, text);
 }
 
-// All that the fellow is to hear, to the end of the world. Of the first `sent` bytes of it, *whole becomes the
-// number of frames within, and *next the frame that is to be sent next (SIZE_MAX: none).
+// All that the fellow is to hear, to the end of the world. Of the first `sent` bytes of it, *whole becomes
+// the number of frames within, and *next the frame that is to be sent next (SIZE_MAX: none).
 static void expect(struct world *world, struct fellow *fellow, struct buf *all, size_t sent, size_t *whole,
                    size_t *next) {
     size_t end = fellow->from == SIZE_MAX ? 0 : fellow->end < world->count ? fellow->end : world->count;
@@ -408,8 +416,10 @@ static void expect(struct world *world, struct fellow *fellow, struct buf *all, 
             buf_printf(all, "reply %zu\n", said++);
         if (frame >= end) return;
         add_frame(all, world->lens[frame], frame + 1);
-        if (all->len <= sent) ++*whole;
-        else if (*next == SIZE_MAX) *next = frame;
+        if (all->len <= sent)
+            ++*whole;
+        else if (*next == SIZE_MAX)
+            *next = frame;
     }
 }
 
@@ -433,7 +443,8 @@ static void check_flush(struct world *world, struct fellow *fellow, unsigned spa
         assert_int_equal(fellow->ear.delivered, whole);
     }
     assert_true(fellow->ear.heard.len <= all.len);
-    if (fellow->ear.heard.len > 0) assert_memory_equal(fellow->ear.heard.data, all.data, fellow->ear.heard.len);
+    if (fellow->ear.heard.len > 0)
+        assert_memory_equal(fellow->ear.heard.data, all.data, fellow->ear.heard.len);
     if (result == READER_LAPPED) fellow_replace(fellow);
     buf_free(&all);
 }
@@ -464,14 +475,31 @@ static void any_schedule_is_heard_as_the_model_says(void **state) {
             case 2:
                 if (!dice_below(&dice, 4)) fellow_replace(fellow);
                 break;
-            case 3: case 4: case 5: case 6: reply_anything(world, fellow); break;
-            case 7: case 8: case 9: case 10: case 11: case 12: case 13: case 14: case 15: case 16:
-                append_anything(world, &dice);
+            case 3:
+            case 4:
+            case 5:
+            case 6: reply_anything(world, fellow); break;
+            case 7:
+            case 8:
+            case 9:
+            case 10:
+            case 11:
+            case 12:
+            case 13:
+            case 14:
+            case 15:
+            case 16: append_anything(world, &dice); break;
+            case 17:
+            case 18:
+            case 19:
+            case 20:
+            case 21:
+            case 22:
+            case 23:
+            case 24: hear(&fellow->ear, dice_between(&dice, 1, 3000)); break;
+            default:
+                check_flush(world, fellow, dice_below(&dice, 4) ? 0 : (unsigned)dice_below(&dice, 3));
                 break;
-            case 17: case 18: case 19: case 20: case 21: case 22: case 23: case 24:
-                hear(&fellow->ear, dice_between(&dice, 1, 3000));
-                break;
-            default: check_flush(world, fellow, dice_below(&dice, 4) ? 0 : (unsigned)dice_below(&dice, 3)); break;
             }
         }
         for (size_t i = 0; i < EARS; i++) ear_close(&world->fellows[i].ear);

@@ -1,7 +1,7 @@
 // The reel alone: what is appended, where it lies, how long it stays, what a pass may touch.
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -10,8 +10,8 @@
 
 #include <unistd.h>
 
-#define SEGMENTS 4u
-#define SEGMENT  256u
+#define SEGMENTS           4u
+#define SEGMENT            256u
 #define AT(serial, offset) ((reel_pos)(serial) << 32 | (offset))
 
 static struct reel *tiny(unsigned participants) {
@@ -27,7 +27,7 @@ static void append_until(struct reel *reel, uint64_t serial) {
         assert_int_equal(frame_append(reel, SEGMENT / 2, reel_count(reel) + 1), REEL_OK);
 }
 
-// --- what goes in comes out ---------------------------------------------------------------------------------
+// --- what goes in comes out ------------------------------------------------------------------------------
 
 static void frames_come_back_in_order_with_their_index(void **state) {
     (void)state;
@@ -193,7 +193,7 @@ static void frames_between_any_two_bytes_are_counted(void **state) {
     reel_close(reel);
 }
 
-// --- how long it stays --------------------------------------------------------------------------------------
+// --- how long it stays -----------------------------------------------------------------------------------
 
 static reel_pos tail_of(struct reel *reel, unsigned spare) {
     reel_pos tail = reel_enter(reel, 0, spare);
@@ -295,7 +295,7 @@ static void lapped_means_that_the_next_byte_is_gone(void **state) {
     reel_close(reel);
 }
 
-// --- memory -------------------------------------------------------------------------------------------------
+// --- memory ----------------------------------------------------------------------------------------------
 
 static size_t resident(void) {
     unsigned long pages = 0;
@@ -322,10 +322,12 @@ static void memory_is_taken_as_used_and_never_grows(void **state) {
     struct reel *reel = reel_open(8, SIZE, 1, &err);
     for (size_t i = 0; i < RING / FRAME + 8; i++) assert_int_equal(reel_append(reel, line, 0, 0, 0), REEL_OK);
     size_t touched = resident();
-    for (size_t i = 0; i < 100 * (RING / FRAME); i++) assert_int_equal(reel_append(reel, line, 0, 0, 0), REEL_OK);
+    for (size_t i = 0; i < 100 * (RING / FRAME); i++)
+        assert_int_equal(reel_append(reel, line, 0, 0, 0), REEL_OK);
     size_t after = resident();
     assert_true(touched - before >= RING);
-    assert_true(after <= touched + SIZE); // less than a segment in a hundred laps, whatever else a process does
+    // Less than a segment in a hundred laps, whatever else a process does.
+    assert_true(after <= touched + SIZE);
     reel_close(reel);
 }
 
@@ -344,7 +346,7 @@ static void nonsense_is_refused(void **state) {
     reel_close(NULL);
 }
 
-// --- anything, in any order ---------------------------------------------------------------------------------
+// --- anything, in any order ------------------------------------------------------------------------------
 
 #define STEPS   20000
 #define CURSORS 8
@@ -356,9 +358,9 @@ struct model { // the reel as an array of frames
         uint32_t source;
     } frames[STEPS];
     size_t count, segments, segment_size;
-    uint64_t serial;  // being written
-    size_t used;      // of it
-    uint64_t pins[2]; // serials; 0: none
+    uint64_t serial;         // being written
+    size_t used;             // of it
+    uint64_t pins[2];        // serials; 0: none
     size_t cursors[CURSORS]; // frames: each pass, some of them read on
 };
 
@@ -374,7 +376,8 @@ static void append_anything(struct reel *reel, struct model *model, struct dice 
     frame_fill(bytes, len, model->count + 1);
     for (size_t i = 0; i < 2; i++)
         busy |= next && model->pins[i] != 0 && model->pins[i] + model->segments <= model->serial + 1;
-    assert_int_equal(reel_append(reel, (struct str){bytes, len}, source, 1, model->count), busy ? REEL_BUSY : REEL_OK);
+    assert_int_equal(reel_append(reel, (struct str){bytes, len}, source, 1, model->count),
+                     busy ? REEL_BUSY : REEL_OK);
     free(bytes);
     if (busy) return;
     if (next) model->serial++, model->used = 0;
@@ -386,12 +389,14 @@ static void append_anything(struct reel *reel, struct model *model, struct dice 
 }
 
 // One cursor reads on, up to some frame, by frames or by runs of bytes.
-static void read_on(struct reel *reel, struct model *model, struct dice *dice, size_t *cursor, reel_pos tail) {
+static void read_on(struct reel *reel, struct model *model, struct dice *dice, size_t *cursor,
+                    reel_pos tail) {
     while (*cursor < model->count && model->frames[*cursor].pos < tail) ++*cursor; // lapped
     if (*cursor == model->count) return;
     size_t goal = dice_between(dice, *cursor + 1, model->count), from = *cursor;
     reel_pos pos = model->frames[from].pos, end = model->frames[goal - 1].pos + model->frames[goal - 1].len;
-    if (from > 0 && model->frames[from - 1].pos >= tail && dice_below(dice, 2)) // as readers do: where the last one ended
+    // Now and then as readers do: where the frame before it ended.
+    if (from > 0 && model->frames[from - 1].pos >= tail && dice_below(dice, 2))
         pos = model->frames[from - 1].pos + model->frames[from - 1].len;
     assert_int_equal(reel_frames_between(reel, pos, end), goal - from);
     bool by_frames = dice_below(dice, 2);

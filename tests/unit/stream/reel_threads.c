@@ -1,7 +1,8 @@
-// The reel among threads: several append, several read, and all who read see one order. For ThreadSanitizer, too.
+// The reel among threads: several append, several read, and all who read see one order. For ThreadSanitizer,
+// too.
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -37,7 +38,7 @@ struct worker {
     pthread_t thread;
     unsigned id;
     struct dice dice;
-    uint64_t seen, lapped;           // readers
+    uint64_t seen, lapped;            // readers
     uint64_t last, latest[APPENDERS]; // frame numbers; last is 0 after a gap
 };
 
@@ -45,7 +46,8 @@ static void *append_frames(void *context) {
     struct worker *worker = context;
     struct shared *shared = worker->shared;
     for (uint64_t i = 1; i <= EACH; i++) {
-        size_t len = dice_between(&worker->dice, REEL_MIN_FRAME, dice_below(&worker->dice, 50) ? 400 : SEGMENT);
+        size_t len =
+            dice_between(&worker->dice, REEL_MIN_FRAME, dice_below(&worker->dice, 50) ? 400 : SEGMENT);
         while (frame_append(shared->reel, len, worker->id * EACH + i) == REEL_BUSY) {
             atomic_fetch_add(&shared->busy, 1);
             sched_yield();
@@ -72,7 +74,8 @@ static void see(struct worker *worker, struct str bytes) {
     *latest = number;
     if (worker->last != 0) { // one order for all
         uint32_t follower = 0;
-        if (!atomic_compare_exchange_strong(&worker->shared->followers[worker->last], &follower, (uint32_t)number) &&
+        if (!atomic_compare_exchange_strong(&worker->shared->followers[worker->last], &follower,
+                                            (uint32_t)number) &&
             follower != number)
             abort();
     }
@@ -177,7 +180,8 @@ static void *flush_socket(void *context) {
     return NULL;
 }
 
-// With one frame a segment, frame n fills segment n: what a pass finds at the tail tells whether the tail held.
+// With one frame a segment, frame n fills segment n: what a pass finds at the tail tells whether the tail
+// held.
 static void *look_at_the_tail(void *context) {
     struct worker *worker = context;
     struct reel *reel = worker->shared->reel;
@@ -201,7 +205,8 @@ static void *append_segments(void *context) {
     return NULL;
 }
 
-static void start(struct worker *worker, struct shared *shared, unsigned id, uint64_t seed, void *(*run)(void *)) {
+static void start(struct worker *worker, struct shared *shared, unsigned id, uint64_t seed,
+                  void *(*run)(void *)) {
     *worker = (struct worker){.shared = shared, .id = id};
     dice_seed(&worker->dice, seed);
     assert_int_equal(pthread_create(&worker->thread, NULL, run, worker), 0);
@@ -223,8 +228,8 @@ static void all_threads_see_one_order(void **state) {
     for (unsigned i = 0; i < APPENDERS; i++) pthread_join(appenders[i].thread, NULL);
     for (unsigned i = 0; i < READERS; i++) {
         pthread_join(readers[i].thread, NULL);
-        printf("reader %u: %llu of %d frames, lapped %llu times\n", i, (unsigned long long)readers[i].seen, TOTAL,
-               (unsigned long long)readers[i].lapped);
+        printf("reader %u: %llu of %d frames, lapped %llu times\n", i, (unsigned long long)readers[i].seen,
+               TOTAL, (unsigned long long)readers[i].lapped);
         assert_true(readers[i].seen > 0 && readers[i].lapped > 0);
     }
     printf("busy %llu times\n", (unsigned long long)atomic_load(&shared->busy));

@@ -33,8 +33,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct world *world, cons
     size_t len = strlen(world->log);
     va_list arguments;
     va_start(arguments, format);
-    if (len > 0)
-        len += (size_t)snprintf(world->log + len, sizeof world->log - len, "; ");
+    if (len > 0) len += (size_t)snprintf(world->log + len, sizeof world->log - len, "; ");
     (void)vsnprintf(world->log + len, sizeof world->log - len, format, arguments);
     va_end(arguments);
 }
@@ -93,8 +92,10 @@ static void begin(struct world *world) {
 
 static enum session_result say(struct world *world, enum command command, const char *username,
                                const char *secret) {
-    struct message message = {
-        .command = command, .username = str_of(username), .secret = str_of(secret), .activity = &world->activity};
+    struct message message = {.command = command,
+                              .username = str_of(username),
+                              .secret = str_of(secret),
+                              .activity = &world->activity};
     return session_message(&world->session, &message);
 }
 
@@ -226,7 +227,8 @@ static void an_answer_to_a_session_that_is_over_is_ignored(void **state) {
     begin(&world);
     say(&world, COMMAND_LOGIN, "alice", "rabbit");
     session_invalid(&world.session, "the line is too long");
-    assert_string_equal(noted(&world), "ask login alice rabbit; reply INVALID_MESSAGE 'the line is too long'; finish");
+    assert_string_equal(noted(&world),
+                        "ask login alice rabbit; reply INVALID_MESSAGE 'the line is too long'; finish");
     session_login_done(&world.session, true, "alice", NULL);
     session_register_done(&world.session, true, "alice", NULL);
     session_invalid(&world.session, "again");
@@ -268,7 +270,8 @@ static void a_refused_registration_is_told_and_closed(void **state) {
     say(&world, COMMAND_REGISTER, "alice", "rabbit");
     noted(&world);
     session_register_done(&world.session, false, "alice", "alice is already registered with the system");
-    assert_string_equal(noted(&world), "reply REGISTER_FAILED 'alice is already registered with the system'; finish");
+    assert_string_equal(noted(&world),
+                        "reply REGISTER_FAILED 'alice is already registered with the system'; finish");
 }
 
 static void anonymous_cannot_be_registered(void **state) {
@@ -288,7 +291,8 @@ static void registering_after_login_is_invalid(void **state) {
     begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_REGISTER, "carol", "x");
-    assert_string_equal(noted(&world), "reply INVALID_MESSAGE 'REGISTER is not accepted after LOGIN'; finish");
+    assert_string_equal(noted(&world),
+                        "reply INVALID_MESSAGE 'REGISTER is not accepted after LOGIN'; finish");
 }
 
 // --- ACTIVITY_MESSAGE: who may publish as whom ----------------------------------------------------------
@@ -308,8 +312,8 @@ static void rows_of_who_may_publish_as_whom(void **state) {
         const char *asked, *username, *secret, *stamped; // stamped NULL: refused
     } rows[] = {
         {"alice", "alice", "rabbit", "alice"},
-        {"alice", "ALICE", "rabbit", "alice"},     // any case
-        {"ALICE", "ALICE", "rabbit", "alice"},     // as asked: stamped as the account is called
+        {"alice", "ALICE", "rabbit", "alice"}, // any case
+        {"ALICE", "ALICE", "rabbit", "alice"}, // as asked: stamped as the account is called
         {"ALICE", "aLICE", "rabbit", "alice"},
         {"alice", "alice", "Rabbit", NULL},
         {"alice", "alice", "", NULL},
@@ -322,7 +326,7 @@ static void rows_of_who_may_publish_as_whom(void **state) {
         {"alice", "Anonymous", "", "anonymous"},
         {"anonymous", "anonymous", NULL, "anonymous"},
         {"anonymous", "ANONYMOUS", "x", "anonymous"},
-        {"anonymous", "alice", "rabbit", NULL},    // even with the right secret
+        {"anonymous", "alice", "rabbit", NULL}, // even with the right secret
         {"anonymous", "", NULL, NULL},
         {"\xc3\x85sa", "A\xcc\x8aSA", "rabbit", "\xc3\xa5sa"}, // composed or not, any case
     };
@@ -331,13 +335,13 @@ static void rows_of_who_may_publish_as_whom(void **state) {
         begin(&world);
         say(&world, COMMAND_LOGIN, rows[i].asked, "rabbit");
         if (strcmp(rows[i].asked, "anonymous") != 0)
-            session_login_done(&world.session, true, (unsigned char)*rows[i].asked < 0x80 ? "alice" : "\xc3\xa5sa",
-                               NULL);
+            session_login_done(&world.session, true,
+                               (unsigned char)*rows[i].asked < 0x80 ? "alice" : "\xc3\xa5sa", NULL);
         noted(&world);
         char expected[160] = REFUSED_AUTHOR;
-        if (rows[i].stamped)
-            (void)snprintf(expected, sizeof expected, "publish as %s", rows[i].stamped);
-        assert_int_equal(say(&world, COMMAND_ACTIVITY_MESSAGE, rows[i].username, rows[i].secret), SESSION_TAKEN);
+        if (rows[i].stamped) (void)snprintf(expected, sizeof expected, "publish as %s", rows[i].stamped);
+        assert_int_equal(say(&world, COMMAND_ACTIVITY_MESSAGE, rows[i].username, rows[i].secret),
+                         SESSION_TAKEN);
         assert_string_equal(noted(&world), expected);
         assert_int_equal(world.finished, rows[i].stamped ? 0 : 1);
     }
@@ -380,13 +384,13 @@ static void a_busy_reel_changes_nothing_and_takes_it_later(void **state) {
 
 static void a_farewell_is_answered_by_closing_only(void **state) {
     (void)state;
-    static const enum command farewells[] = {COMMAND_LOGOUT, COMMAND_INVALID_MESSAGE, COMMAND_AUTHENTICATION_FAIL};
+    static const enum command farewells[] = {COMMAND_LOGOUT, COMMAND_INVALID_MESSAGE,
+                                             COMMAND_AUTHENTICATION_FAIL};
     for (size_t i = 0; i < 3; i++) {
         for (int logged_in = 0; logged_in < 2; logged_in++) {
             struct world world;
             begin(&world);
-            if (logged_in)
-                alice_logs_in(&world);
+            if (logged_in) alice_logs_in(&world);
             say(&world, farewells[i], NULL, NULL);
             assert_string_equal(noted(&world), "finish");
             assert_int_equal(world.session.state, SESSION_CLOSED);
@@ -431,8 +435,7 @@ static void what_no_client_may_say_is_invalid_and_named(void **state) {
         for (int logged_in = 0; logged_in < 2; logged_in++) {
             struct world world;
             begin(&world);
-            if (logged_in)
-                alice_logs_in(&world);
+            if (logged_in) alice_logs_in(&world);
             say(&world, command, "alice", "rabbit");
             const char *log = noted(&world);
             char opening[80];
@@ -477,23 +480,22 @@ static const struct {
     const char *spelling;
     enum who who;
 } NAMES[] = {
-    {"anonymous", ANONYMOUS}, {"AnonYmous", ANONYMOUS}, {"alice", ALICE}, {"Alice", ALICE},
+    {"anonymous", ANONYMOUS}, {"AnonYmous", ANONYMOUS}, {"alice", ALICE},     {"Alice", ALICE},
     {"ALICE", ALICE},         {"\xc3\xa5sa", ASA},      {"A\xcc\x8aSA", ASA}, {"\xc3\x85sa", ASA},
-    {"asa", NOBODY},          {"alice\n", NOBODY},      {"", NOBODY},     {"mallory", NOBODY},
+    {"asa", NOBODY},          {"alice\n", NOBODY},      {"", NOBODY},         {"mallory", NOBODY},
 };
 static const char *const SECRETS[] = {NULL, "", "rabbit", "rabbit2", "moose", "Moose"};
 static const char *const USERS[] = {[ANONYMOUS] = "anonymous", [ALICE] = "Alice", [ASA] = "\xc3\xa5sa"};
 
 static bool is_right(enum who who, const char *secret) {
-    return secret && ((who == ALICE && strcmp(secret, "rabbit") == 0) || (who == ASA && strcmp(secret, "moose") == 0));
+    return secret &&
+           ((who == ALICE && strcmp(secret, "rabbit") == 0) || (who == ASA && strcmp(secret, "moose") == 0));
 }
 
 // What is to be stamped on `named`'s message with `secret` when `proven` was proven last; NOBODY: refused.
 static enum who may_speak(enum who proven, enum who named, const char *secret) {
-    if (proven == NOBODY)
-        return NOBODY;
-    if (named == ANONYMOUS)
-        return ANONYMOUS;
+    if (proven == NOBODY) return NOBODY;
+    if (named == ANONYMOUS) return ANONYMOUS;
     return named == proven && is_right(named, secret) ? named : NOBODY;
 }
 
@@ -510,17 +512,15 @@ static unsigned live(struct dice *dice) {
         while (honest && (NAMES[name].who == NOBODY || (proven > ANONYMOUS && NAMES[name].who != proven)))
             name = dice_below(dice, sizeof NAMES / sizeof *NAMES);
         enum who who = NAMES[name].who;
-        if (honest && (who == ALICE || who == ASA))
-            secret = who == ALICE ? "rabbit" : "moose";
+        if (honest && (who == ALICE || who == ASA)) secret = who == ALICE ? "rabbit" : "moose";
         uint64_t choice = dice_below(dice, 20);
         noted(&world);
         if (choice < 6) {
             say(&world, COMMAND_LOGIN, NAMES[name].spelling, secret);
             if (world.session.state == SESSION_ASKING)
-                session_login_done(&world.session, is_right(who, secret), is_right(who, secret) ? USERS[who] : NULL,
-                                   "no");
-            if (who == ANONYMOUS || is_right(who, secret))
-                proven = who;
+                session_login_done(&world.session, is_right(who, secret),
+                                   is_right(who, secret) ? USERS[who] : NULL, "no");
+            if (who == ANONYMOUS || is_right(who, secret)) proven = who;
             assert_int_equal(world.session.state == SESSION_IN, who == ANONYMOUS || is_right(who, secret));
         } else if (choice < 8) {
             say(&world, COMMAND_REGISTER, NAMES[name].spelling, secret);
@@ -545,8 +545,7 @@ static unsigned live(struct dice *dice) {
             say(&world, (enum command)dice_below(dice, COMMAND_COUNT), NAMES[name].spelling, secret);
             if (world.session.state != SESSION_IN) // LOGIN anonymous may be among them: it ends here
                 break;
-            if (world.session.anonymous)
-                proven = ANONYMOUS;
+            if (world.session.anonymous) proven = ANONYMOUS;
         }
         assert_true(world.finished == (world.session.state == SESSION_CLOSED));
     }
@@ -562,14 +561,12 @@ static void authenticated_user_never_lies(void **state) {
     struct dice dice;
     dice_seed(&dice, seed);
     unsigned published = 0;
-    for (int i = 0; i < 5000; i++)
-        published += live(&dice);
+    for (int i = 0; i < 5000; i++) published += live(&dice);
     assert_true(published > 1000); // the stories got somewhere
 }
 
 int main(void) {
-    if (secret_init(NULL) < 0)
-        return 1;
+    if (secret_init(NULL) < 0) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(anonymous_enters_at_once_whatever_its_secret),
         cmocka_unit_test(a_user_enters_when_the_answer_comes),

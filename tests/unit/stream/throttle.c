@@ -31,9 +31,9 @@ static struct throttle *begin(void) {
     return throttle;
 }
 
-static void guess(struct throttle *throttle, struct address_key from, const char *fold, unsigned times, uint64_t now) {
-    while (times-- > 0)
-        throttle_login_failed(throttle, from, fold, now);
+static void guess(struct throttle *throttle, struct address_key from, const char *fold, unsigned times,
+                  uint64_t now) {
+    while (times-- > 0) throttle_login_failed(throttle, from, fold, now);
 }
 
 // --- failed logins --------------------------------------------------------------------------------------
@@ -119,7 +119,8 @@ static void failures_are_forgotten_after_a_quiet_minute(void **state) {
     guess(throttle, HERE, "alice", 1, 119998);
     assert_int_equal(throttle_login_delay(throttle, HERE, "alice", 119998), 8000);
     guess(throttle, HERE, "alice", 1, 119998 + 60000);
-    assert_int_equal(throttle_login_delay(throttle, HERE, "alice", 119998 + 60000), 0); // the first of new ones
+    assert_int_equal(throttle_login_delay(throttle, HERE, "alice", 119998 + 60000),
+                     0); // the first of new ones
     throttle_close(throttle);
 }
 
@@ -175,15 +176,14 @@ static void new_limits_hold_at_once(void **state) {
 static void registrations_have_an_allowance_that_fills_with_time(void **state) {
     (void)state;
     struct throttle *throttle = begin();
-    for (int i = 0; i < 6; i++)
-        assert_int_equal(throttle_register(throttle, HERE, 1000), 0);
+    for (int i = 0; i < 6; i++) assert_int_equal(throttle_register(throttle, HERE, 1000), 0);
     assert_int_equal(throttle_register(throttle, HERE, 1000), 10000);
     assert_int_equal(throttle_register(throttle, HERE, 4000), 7000); // asking costs nothing
     assert_int_equal(throttle_register(throttle, HERE, 10999), 1);
     assert_int_equal(throttle_register(throttle, HERE, 11000), 0);
     assert_int_equal(throttle_register(throttle, HERE, 11000), 10000);
     assert_int_equal(throttle_register(throttle, THERE, 11000), 0); // each address its own
-    for (int i = 0; i < 6; i++) // never more than full
+    for (int i = 0; i < 6; i++)                                     // never more than full
         assert_int_equal(throttle_register(throttle, THERE, 70000), 0);
     assert_int_equal(throttle_register(throttle, THERE, 70000), 10000);
     for (int i = 0; i < 6; i++) // full again after a minute
@@ -197,8 +197,7 @@ static void no_limit_is_no_limit(void **state) {
     struct throttle_limits limits = LIMITS;
     limits.registers_per_minute = 0;
     struct throttle *throttle = throttle_open(&limits);
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(throttle_register(throttle, HERE, 0), 0);
+    for (int i = 0; i < 1000; i++) assert_int_equal(throttle_register(throttle, HERE, 0), 0);
     throttle_close(throttle);
 }
 
@@ -224,8 +223,7 @@ static void the_oldest_entry_makes_room(void **state) {
     struct throttle *throttle = begin();
     guess(throttle, address(0), "alice", 4, 0);
     guess(throttle, address(1), "alice", 4, 0);
-    for (uint32_t i = 2; i < THROTTLE_MAX_ENTRIES; i++)
-        guess(throttle, address(i), "alice", 1, 1);
+    for (uint32_t i = 2; i < THROTTLE_MAX_ENTRIES; i++) guess(throttle, address(i), "alice", 1, 1);
     guess(throttle, address(0), "alice", 1, 2); // now the newest
     assert_int_equal(throttle_login_delay(throttle, address(0), "alice", 2), 4000);
     assert_int_equal(throttle_login_delay(throttle, address(1), "alice", 2), 1998);
@@ -254,14 +252,12 @@ static void when_memory_is_out_it_goes_on(void **state) {
             wrong += throttle_login_delay(throttle, address(i), "alice", 0) != 2000;
         assert_in_range(wrong, 0, failed ? 1 : 0);
         throttle_close(throttle);
-        if (!failed)
-            break;
+        if (!failed) break;
     }
 }
 
 int main(void) {
-    if (secret_init(NULL) < 0)
-        return 1;
+    if (secret_init(NULL) < 0) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_failures_cost_nothing),
         cmocka_unit_test(each_further_failure_doubles_the_delay_up_to_the_limit),

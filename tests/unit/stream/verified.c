@@ -49,7 +49,8 @@ static void it_is_forgotten_in_time(void **state) {
     (void)state;
     struct verified *verified = begin(8);
     verified_add(verified, &ALICE, 1, STR("rabbit"), 500);
-    assert_true(verified_has(verified, &ALICE, 1, STR("rabbit"), 500 + KEEP - 1)); // being asked prolongs nothing
+    assert_true(
+        verified_has(verified, &ALICE, 1, STR("rabbit"), 500 + KEEP - 1)); // being asked prolongs nothing
     assert_false(verified_has(verified, &ALICE, 1, STR("rabbit"), 500 + KEEP));
     verified_add(verified, &ALICE, 1, STR("rabbit"), 20000);
     verified_add(verified, &ALICE, 1, STR("rabbit"), 25000); // being verified does
@@ -89,7 +90,7 @@ static void the_one_least_lately_used_makes_room(void **state) {
     for (uint64_t version = 1; version <= 3; version++)
         verified_add(verified, &ALICE, version, STR("rabbit"), version);
     assert_true(verified_has(verified, &ALICE, 1, STR("rabbit"), 4)); // used: 2 is the oldest now
-    verified_add(verified, &ALICE, 3, STR("rabbit"), 5);             // known already: no room is needed
+    verified_add(verified, &ALICE, 3, STR("rabbit"), 5);              // known already: no room is needed
     verified_add(verified, &ALICE, 4, STR("rabbit"), 6);
     assert_true(verified_has(verified, &ALICE, 1, STR("rabbit"), 7));
     assert_false(verified_has(verified, &ALICE, 2, STR("rabbit"), 7));
@@ -116,8 +117,7 @@ static void when_memory_is_out_it_remembers_less_and_never_wrongly(void **state)
         }
         assert_in_range(known, failed ? 299 : 300, 300);
         verified_close(verified);
-        if (!failed)
-            break;
+        if (!failed) break;
     }
 }
 
@@ -143,8 +143,7 @@ static void it_agrees_with_a_plain_list(void **state) {
 }
 
 int main(void) {
-    if (secret_init(NULL) < 0)
-        return 1;
+    if (secret_init(NULL) < 0) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_verified_is_known),
         cmocka_unit_test(anything_else_is_not),

@@ -1,0 +1,45 @@
+"""Deadlines: every wait of a test ends with an event or with a failure that says what was awaited."""
+
+import os
+import threading
+import time
+
+_seconds = 10.0
+
+
+def set_patience(seconds):
+    """How long a wait may last by default: longer when the binary carries sanitizers."""
+    global _seconds
+    _seconds = float(os.environ.get("HERALD_DEADLINE", seconds))
+
+
+def patience():
+    return _seconds
+
+
+class Deadline:
+    """A point in time by which something must have happened."""
+
+    def __init__(self, seconds=None):
+        self.seconds = _seconds if seconds is None else seconds
+        self.at = time.monotonic() + self.seconds
+
+    def left(self):
+        return max(0.0, self.at - time.monotonic())
+
+    def passed(self):
+        return self.left() == 0.0
+
+
+def eventually(attempt, what, seconds=None):
+    """Calls `attempt` until it returns something true, and returns that; fails at the deadline.
+
+    For states that no event announces (another process's memory, a remote table)."""
+    deadline = Deadline(seconds)
+    pause = threading.Event()
+    while True:
+        result = attempt()
+        if result:
+            return result
+        assert not deadline.passed(), f"not within {deadline.seconds:g} s: {what} (last: {result!r})"
+        pause.wait(0.02)
