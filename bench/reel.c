@@ -1,7 +1,8 @@
 // How fast the reel is without sockets: appending, and passing over a thousand cursors.
 //
-//     scripts/env meson setup /tmp/bench . --buildtype=release     (-Db_ndebug stays false: asserts ship)
-//     scripts/env ninja -C /tmp/bench bench/bench_reel && /tmp/bench/bench/bench_reel
+//     scripts/env meson setup build-bench --buildtype=release -Dtests=false
+//     scripts/env ninja -C build-bench bench/bench_reel
+//     scripts/env build-bench/bench/bench_reel
 //
 // Every line is the median of nine runs over the same work.
 #include "stream/reel.h"
@@ -102,8 +103,8 @@ static void measure_passes(struct job *job, unsigned batch, unsigned groups) {
     }
     (void)looked;
     double visits = (double)turns * CURSORS / groups;
-    printf("pass over %u cursors, %u frames a turn, a %u%s of them each turn: %.1f ns a cursor\n", CURSORS,
-           batch, groups, groups == 1 ? " (all)" : "th", median(runs) / visits * 1e9);
+    printf("pass over %u cursors, %u frames a turn, one cursor in %u each turn: %.1f ns a cursor\n", CURSORS,
+           batch, groups, median(runs) / visits * 1e9);
 }
 
 int main(void) {

@@ -75,12 +75,15 @@ struct balance {
     uint64_t load;          // our own
     struct flight expected; // on their way to us
     uint64_t untold;        // sum over the servers
+    uint64_t round;         // of those not told yet; from 1
     struct dice dice;
 };
 
 struct balance *balance_open(uint64_t seed) {
     struct balance *balance = calloc(1, sizeof *balance);
-    if (balance) dice_seed(&balance->dice, seed);
+    if (!balance) return NULL;
+    dice_seed(&balance->dice, seed);
+    balance->round = 1;
     return balance;
 }
 
@@ -185,6 +188,7 @@ bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_targ
     server->untold++;
     balance->untold++;
     *target = server->target;
+    target->round = balance->round;
     return true;
 
 keep:
@@ -201,10 +205,11 @@ uint64_t balance_load(const struct balance *balance) {
     return balance->load;
 }
 
-size_t balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most) {
+size_t balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most, uint64_t *round) {
     struct server *server, *next;
     size_t count = 0;
     if (balance->untold == 0) return 0;
+    *round = balance->round++;
     HASH_ITER(hh, balance->servers, server, next) {
         if (count == most) break;
         if (server->untold == 0) continue;

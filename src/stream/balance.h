@@ -33,9 +33,12 @@ struct balance_target {
     char id[BALANCE_ID_MAX + 1];
     char hostname[ADDRESS_HOST_MAX + 1];
     uint16_t port;
+    uint64_t round;
 };
 
 // A client has logged in here. True: it is to be redirected to *target and does not count. False: it counts.
+// The REDIRECT waits until target->round has been told to the other servers (balance_take_sent), so that who is
+// sent away is expected where it arrives.
 bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_target *target);
 void balance_leave(struct balance *balance); // one that counted has gone
 uint64_t balance_load(const struct balance *balance);
@@ -50,9 +53,10 @@ void balance_hinted(struct balance *balance, struct str id, uint32_t count, uint
 void balance_expect(struct balance *balance, uint32_t count, uint64_t now_ms);
 
 // Whom we sent away since the last call, per server: to be told to other Herald servers. Returns how many
-// entries were filled (at most `most`; call again while it returns `most`).
+// entries were filled (at most `most`; call again while it returns `most`). *round is set when there are any:
+// it is that of the targets given out since the last call, and ends with this one.
 struct balance_sent {
     char id[BALANCE_ID_MAX + 1];
     uint32_t count;
 };
-size_t balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most);
+size_t balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most, uint64_t *round);

@@ -53,6 +53,13 @@ void client_arrived(struct mail *mail, void *context) {
     else sock_want(client->sock, SOCK_WANT_READ);
 }
 
+static void client_departed(struct client *client) {
+    if (client->departure == NULL) return;
+    shard_departs_not(client->shard, client->departure);
+    free(client->departure);
+    client->departure = NULL;
+}
+
 // Off the shard: whoever is in a list leaves it. The core thread, which counts connections, frees it.
 static void client_detach(struct client *client, enum close_reason reason) {
     struct shard *shard = client->shard;
@@ -65,6 +72,7 @@ static void client_detach(struct client *client, enum close_reason reason) {
     if (client->doomed) LL_DELETE2(shard->doomed, client, doomed_next);
     if (client->waits_for_reel) LL_DELETE2(shard->stalled, client, stalled_next);
     if (client->request != NULL) client->request->client = NULL;
+    client_departed(client);
     if (client->counted) {
         pthread_mutex_lock(&shard->hub->balance_lock);
         balance_leave(shard->hub->balance);
@@ -152,7 +160,7 @@ static void client_throw_away(struct client *client) {
 
 // Not now: the session waits for the desk, the reel is busy, or replies are not being read.
 static bool client_must_wait(const struct client *client) {
-    return client->session.state == SESSION_ASKING || client->waits_for_reel ||
+    return client->session.state == SESSION_ASKING || client->waits_for_reel || client->departure != NULL ||
            client->reader.lane.len > READER_LANE_MAX;
 }
 
@@ -302,7 +310,7 @@ static void on_reply(void *context, enum command command, const char *info) {
 
 static void on_finish(void *context) {
     struct client *client = context;
-    client_finish(client, client->refused ? CLOSE_REFUSED : CLOSE_LOGOUT);
+    if (client->departure == NULL) client_finish(client, client->refused ? CLOSE_REFUSED : CLOSE_LOGOUT);
 }
 
 static void client_ask(struct client *client, enum request_kind kind, struct str username, struct str secret) {
@@ -333,23 +341,38 @@ void client_answered(struct client *client, const struct request *request) {
     client_resume(client);
 }
 
+// A login that balancing sends to another server: the REDIRECT waits until the client is expected there.
+static bool client_sent_away(struct client *client) {
+    struct shard *shard = client->shard;
+    struct balance_target target;
+    pthread_mutex_lock(&shard->hub->balance_lock);
+    bool away = balance_login(shard->hub->balance, loop_now(shard->loop), &target);
+    pthread_mutex_unlock(&shard->hub->balance_lock);
+    shard->core_news = true;
+    if (!away) return false;
+    client->departure = calloc(1, sizeof *client->departure);
+    if (client->departure == NULL) {
+        shard_doom(shard, client, CLOSE_MEMORY);
+        return true;
+    }
+    client->departure->target = target;
+    client->departure->client = client;
+    shard_departs(shard, client->departure);
+    return true;
+}
+
+void client_depart(struct client *client) {
+    const struct balance_target *target = &client->departure->target;
+    if (message_write_redirect(client_lane(client), str_of(target->hostname), target->port) != 0)
+        shard_doom(client->shard, client, CLOSE_MEMORY);
+    client_departed(client);
+    client_finish(client, CLOSE_REDIRECTED);
+}
+
 static bool on_entered(void *context, bool again) {
     struct client *client = context;
     struct shard *shard = client->shard;
-    struct balance_target target;
-    bool sent_away = false;
-    if (!again) {
-        pthread_mutex_lock(&shard->hub->balance_lock);
-        sent_away = balance_login(shard->hub->balance, loop_now(shard->loop), &target);
-        pthread_mutex_unlock(&shard->hub->balance_lock);
-        shard->core_news = true;
-    }
-    if (sent_away) {
-        if (message_write_redirect(client_lane(client), str_of(target.hostname), target.port) != 0)
-            shard_doom(shard, client, CLOSE_MEMORY);
-        client_finish(client, CLOSE_REDIRECTED);
-        return true;
-    }
+    if (!again && client_sent_away(client)) return true;
     if (!again) client->counted = true;
     reader_listen(&client->reader, reel_head(shard->hub->reel));
     if (client->place == PLACE_NONE) shard_place(shard, client, PLACE_READY);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "net/sock.h"
+#include "stream/balance.h"
 #include "stream/closing.h"
 #include "stream/reader.h"
 #include "stream/session.h"
@@ -35,6 +36,7 @@ struct client {
     struct framer framer;
     struct request *request; // at the desk
     struct buf stalled;      // a line that the reel had no room for
+    struct departure *departure; // it will be redirected as soon as it is expected there
     enum client_phase phase;
     enum client_place place;
     enum close_reason doom;   // why it is in the shard's list of the doomed
@@ -51,6 +53,12 @@ struct client {
     struct client *touched_next, *doomed_next, *stalled_next;
 };
 
+struct departure {
+    struct balance_target target;
+    struct departure *prev, *next; // in the shard's list, by round
+    struct client *client;
+};
+
 // On the core thread: takes `fd`. NULL: memory is out, `fd` is still the caller's.
 struct client *client_new(int fd, const struct address *from, struct shard *shard);
 void client_free(struct client *client); // after its shard has closed it, or before it arrived
@@ -59,6 +67,7 @@ void client_free(struct client *client); // after its shard has closed it, or be
 void client_arrived(struct mail *mail, void *shard); // mail.deliver
 void client_answered(struct client *client, const struct request *request);
 void client_retry(struct client *client); // the reel may have room again
+void client_depart(struct client *client); // sends the REDIRECT that was held
 void client_finish(struct client *client, enum close_reason reason);
 // Its part of a pass; tail and head are the pass's. May doom it, never closes it.
 void client_flush(struct client *client, reel_pos head, reel_pos tail);

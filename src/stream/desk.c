@@ -217,7 +217,7 @@ void desk_tick(struct desk *desk, uint64_t now_ms) {
         if (request->due_ms > now_ms && !desk->stopping) continue;
         DL_DELETE(desk->held, request);
         if (desk->stopping) desk_busy(request);
-        else desk_login_now(desk, request);
+        else desk_login(desk, request); // asked again: others may have failed meanwhile
     }
     if (!desk->stopping) settle_ripe(desk, now_ms);
 }

@@ -29,6 +29,7 @@ struct hub {
     struct secret_key key; // of digests that live as long as the process
     struct mailbox *core_mailbox;
     struct wake *core_wake;
+    atomic_uint_fast64_t told; // the last round of clients sent away that may go (balance.h)
     atomic_uint links; // that are up: the core thread hears the reel
     unsigned shard_count;
     struct shard **shards;

@@ -79,6 +79,7 @@ void node_fini(struct node *node) {
         free(origin);
     }
     free(node->origin_by_index);
+    node_rounds_fini(node);
     peers_fini(&node->peers);
     locks_fini(&node->locks);
     buf_wipe(&node->line);
@@ -167,11 +168,6 @@ static void node_announce(struct node *node, uint64_t now_ms) {
     }
 }
 
-void node_tell_hints(struct node *node, const struct message_hint *hints, size_t count) {
-    buf_truncate(&node->line, 0);
-    if (message_write_hints(&node->line, hints, count) == 0) node_send_others(node, 0, true);
-}
-
 // --- the tree -----------------------------------------------------------------------------------------------
 
 static bool is_us(const struct node *node, const struct settings_target *target) {
@@ -230,6 +226,7 @@ void node_tick(struct node *node, uint64_t now_ms) {
     node_links_tick(node, now_ms);
     peers_expire(&node->peers, now_ms, peer_forgotten, node);
     locks_tick(&node->locks, now_ms);
+    node_rounds_tick(node, now_ms);
     node_circle_tick(node, now_ms);
     const struct settings_target *target = tree_dial(&node->tree, target_refused, node, now_ms);
     if (target != NULL) node->ops->dial(node->context, target);
@@ -243,6 +240,7 @@ uint64_t node_deadline(const struct node *node) {
     uint64_t when = least(node->announce_ms, tree_deadline(&node->tree));
     when = least(when, node_links_deadline(node));
     when = least(when, peers_deadline(&node->peers));
+    when = least(when, node_rounds_deadline(node));
     if (node->circle_cut_ms != 0) when = least(when, node->circle_cut_ms);
     return least(when, locks_deadline(&node->locks));
 }

@@ -24,6 +24,7 @@
 #define NODE_QUIET_MS 300u    // protocol: send nothing to a new plain child any earlier
 #define NODE_GREETING_MS 500u // silence after our AUTHENTICATE that means: accepted, by a plain server
 #define NODE_ORIGINS_MAX 65536u
+#define NODE_TELLING_MS 1000u // a REDIRECT waits at most so long for the other server to expect the client
 
 struct node_ops {
     // Append one line (with its newline) to the link's lane.
@@ -45,6 +46,8 @@ struct node_ops {
     void (*server_heard)(void *context, const struct peer *peer, uint64_t now_ms);
     void (*server_gone)(void *context, const struct peer *peer);
     void (*hinted)(void *context, struct str id, uint32_t count, bool us, uint64_t now_ms);
+    // Whom we sent away in this round, and in those before it, is expected where it goes, or has waited long enough.
+    void (*told)(void *context, uint64_t round);
     // Accounts.
     bool (*is_account)(void *context, const char *fold);
     void (*decided)(void *context, struct lock *lock, enum lock_outcome outcome); // locks_ops.decided
@@ -70,6 +73,7 @@ struct node_origin {
     char id[PEER_ID_MAX + 1];
     uint32_t index;    // from 1; REEL_LOCAL is ourselves
     uint64_t sequence; // the last one taken
+    uint64_t round;    // of hints: the last one heard
     UT_hash_handle hh;
 };
 
@@ -89,6 +93,7 @@ struct node {
     uint64_t announced_ms;     // the last one
     uint64_t circle_cut_ms;    // 0, or when to cut our own link if the circle is still there
     uint64_t circle_seen_ms;
+    struct node_round *rounds; // of clients sent away, not yet told; oldest first
     struct buf line;           // scratch for encoding
     const struct node_ops *ops;
     void *context;
@@ -121,7 +126,9 @@ void node_link_down(struct node *node, uint32_t link, const char *why, uint64_t 
 
 // --- the owner's events -----------------------------------------------------------------------------------
 void node_load_changed(struct node *node, uint64_t now_ms); // announces soon, not at once
-void node_tell_hints(struct node *node, const struct message_hint *hints, size_t count);
+// We sent these away: tells the other Herald servers; ops->told follows, at once or within NODE_TELLING_MS.
+void node_tell_hints(struct node *node, const struct message_hint *hints, size_t count, uint64_t round,
+                     uint64_t now_ms);
 enum locks_result node_register(struct node *node, const struct login *login, struct str secret, void *request,
                                 uint64_t now_ms);
 void node_tick(struct node *node, uint64_t now_ms);

@@ -86,14 +86,8 @@ static enum node_result on_herald(struct node *node, struct node_link *link, con
         node_refuse(node, link, COMMAND_INVALID_MESSAGE, "HERALD is for servers that declared themselves Herald", now_ms);
         return NODE_TAKEN;
     }
-    if (message->hint_count == 0) return NODE_TAKEN;
-    for (size_t i = 0; i < message->hint_count; i++) {
-        const struct message_hint *hint = &message->hints[i];
-        node->ops->hinted(node->context, hint->id, hint->count, str_equal_text(hint->id, node->id), now_ms);
-    }
-    buf_truncate(&node->line, 0);
-    if (message_write_hints(&node->line, message->hints, message->hint_count) == 0)
-        node_send_others(node, link->id, true);
+    if (message->hint_count > 0) node_hints_heard(node, link, message, now_ms);
+    else if (message->server.len > 0) node_expected_heard(node, message);
     return NODE_TAKEN;
 }
 
@@ -104,7 +98,7 @@ static enum node_result on_refusal(struct node *node, struct node_link *link, co
     char why[160] = "";
     // Seed 004's own example repeats the secret in `info`: such words are not for the log.
     struct str secret = str_of(node->settings->secret);
-    bool tells = memmem(message->info.ptr, message->info.len, secret.ptr, secret.len) != NULL;
+    bool tells = message->info.len > 0 && memmem(message->info.ptr, message->info.len, secret.ptr, secret.len) != NULL;
     if (!tells) str_copy(message->info, why, sizeof why);
     log_warn(L_MSG("the other server refused"), L_STR("peer", link->address),
              L_STR("command", command_name(message->command)), L_STR("info", why));

@@ -18,6 +18,13 @@ bool node_link_unique(struct node *node, struct node_link *link, struct str hera
 void node_links_tick(struct node *node, uint64_t now_ms);
 uint64_t node_links_deadline(const struct node *node);
 
+// --- node_hint.c
+void node_hints_heard(struct node *node, const struct node_link *link, const struct message *message, uint64_t now_ms);
+void node_expected_heard(struct node *node, const struct message *message);
+void node_rounds_tick(struct node *node, uint64_t now_ms);
+uint64_t node_rounds_deadline(const struct node *node);
+void node_rounds_fini(struct node *node);
+
 // --- node.c
 void node_announce_by(struct node *node, uint64_t when_ms); // no later than
 void node_write_announce(struct node *node);                // ours, into node->line

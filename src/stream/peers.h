@@ -26,6 +26,7 @@ struct peer {
     uint32_t link;        // it was heard through
     uint64_t heard_ms;    // last time
     uint64_t forwarded_ms; // last time it was passed on
+    enum { PEER_EXPECTS_UNKNOWN, PEER_EXPECTS, PEER_EXPECTS_NOT } expects; // whether it answers hints (node_hint.c)
     UT_hash_handle hh;
 };
 

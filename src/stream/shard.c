@@ -74,6 +74,27 @@ static void deadlines_arm(struct shard *shard) {
     else timer_start(shard->timer, when > now ? when - now : 1, 0);
 }
 
+// --- departing ----------------------------------------------------------------------------------------------
+
+void shard_departs(struct shard *shard, struct departure *departure) {
+    DL_APPEND(shard->departing, departure);
+    atomic_fetch_add(&shard->departing_count, 1);
+}
+
+void shard_departs_not(struct shard *shard, struct departure *departure) {
+    DL_DELETE(shard->departing, departure);
+    atomic_fetch_sub(&shard->departing_count, 1);
+}
+
+static bool shard_may_let_go(const struct shard *shard) {
+    return shard->departing != NULL &&
+           (shard->departing->target.round <= atomic_load(&shard->hub->told) || shard->draining);
+}
+
+static void shard_let_go(struct shard *shard) {
+    while (shard_may_let_go(shard)) client_depart(shard->departing->client);
+}
+
 // --- the turn -----------------------------------------------------------------------------------------------
 
 static void shard_retry_stalled(struct shard *shard) {
@@ -108,9 +129,9 @@ static void shard_find_lapped(struct shard *shard, reel_pos tail) {
 
 static void shard_flush(struct shard *shard) {
     struct reel *reel = shard->hub->reel;
-    reel_pos head = reel_head(reel);
-    if (head == shard->flushed && shard->touched == NULL) return;
+    if (reel_head(reel) == shard->flushed && shard->touched == NULL) return;
     reel_pos tail = reel_enter(reel, shard->participant, shard->settings.reel_segments / 8);
+    reel_pos head = reel_head(reel); // only now: it may have moved past a tail taken earlier
     if (head != shard->flushed) {
         struct client *client, *next;
         DL_FOREACH_SAFE(shard->ready, client, next) {
@@ -139,6 +160,7 @@ static void shard_drain_turn(struct shard *shard) {
 
 static void shard_turn(void *context) {
     struct shard *shard = context;
+    shard_let_go(shard);
     shard_retry_stalled(shard);
     if (shard->appended) hub_wake_readers(shard->hub, shard->participant);
     // What happens inside the pass (a client that goes on because its lane is empty) may append again.
@@ -153,6 +175,7 @@ static void shard_turn(void *context) {
     shard_drain_turn(shard);
     if (shard->core_news) wake_send(shard->hub->core_wake);
     shard->core_news = false;
+    if (shard_may_let_go(shard)) wake_send(shard->wake); // it began to depart within the pass
     deadlines_arm(shard);
 }
 

@@ -36,6 +36,8 @@ struct shard {
     struct client *all;
     struct client *ready, *blocked;  // listeners, by whether their socket takes more
     struct client *touched, *doomed, *stalled;
+    struct departure *departing;
+    atomic_uint departing_count;
     struct deadlines newcomers, finishing; // first message; finishing and lingering
     reel_pos flushed, tail; // as of the last pass
     bool appended;          // something went into the reel in this turn
@@ -57,6 +59,8 @@ void shard_stop(struct shard *shard); // closes everyone at once, joins the thre
 // --- for client.c -------------------------------------------------------------------------------------------
 void shard_touch(struct shard *shard, struct client *client); // it has something to send in this turn
 void shard_doom(struct shard *shard, struct client *client, enum close_reason reason); // close it after the pass
+void shard_departs(struct shard *shard, struct departure *departure);
+void shard_departs_not(struct shard *shard, struct departure *departure);
 void shard_stall(struct shard *shard, struct client *client);
 void shard_place(struct shard *shard, struct client *client, enum client_place place);
 void shard_deadline(struct shard *shard, struct client *client, struct deadlines *list, uint64_t after_ms);

@@ -45,6 +45,15 @@ static void stream_hinted(void *context, struct str id, uint32_t count, bool us,
     pthread_mutex_unlock(&stream->hub.balance_lock);
 }
 
+// The clients sent away in this round may go now.
+static void stream_told(void *context, uint64_t round) {
+    struct stream *stream = context;
+    atomic_store(&stream->hub.told, round);
+    for (unsigned i = 0; i < stream->shards_started; i++) {
+        if (atomic_load(&stream->shards[i].departing_count) > 0) wake_send(stream->shards[i].wake);
+    }
+}
+
 static const struct node_ops node_ops = {.send = trunk_send,
                                          .hold = trunk_hold,
                                          .up = trunk_up,
@@ -55,23 +64,25 @@ static const struct node_ops node_ops = {.send = trunk_send,
                                          .server_heard = stream_server_heard,
                                          .server_gone = stream_server_gone,
                                          .hinted = stream_hinted,
+                                         .told = stream_told,
                                          .is_account = desk_is_account,
                                          .decided = desk_decided};
 
 // --- the core's turn ----------------------------------------------------------------------------------------
 
 // Tells the other Herald servers whom we have sent away, before they hear of it from the clients.
-static void stream_tell_hints(struct stream *stream) {
+static void stream_tell_hints(struct stream *stream, uint64_t now_ms) {
     struct balance_sent sent[MESSAGE_MAX_HINTS];
     struct message_hint hints[MESSAGE_MAX_HINTS];
+    uint64_t round = 0;
     size_t count;
     do {
         pthread_mutex_lock(&stream->hub.balance_lock);
-        count = balance_take_sent(stream->hub.balance, sent, MESSAGE_MAX_HINTS);
+        count = balance_take_sent(stream->hub.balance, sent, MESSAGE_MAX_HINTS, &round);
         pthread_mutex_unlock(&stream->hub.balance_lock);
         for (size_t i = 0; i < count; i++)
             hints[i] = (struct message_hint){.id = str_of(sent[i].id), .count = sent[i].count};
-        if (count > 0) node_tell_hints(&stream->node, hints, count);
+        if (count > 0) node_tell_hints(&stream->node, hints, count, round, now_ms);
     } while (count == MESSAGE_MAX_HINTS);
 }
 
@@ -108,7 +119,7 @@ static void stream_turn(void *context) {
         uint64_t load = stream_load(stream);
         if (load != stream->announced_load) node_load_changed(&stream->node, now);
         stream->announced_load = load;
-        stream_tell_hints(stream);
+        stream_tell_hints(stream, now);
     }
     trunk_turn(stream->trunk);
     stream_drain_turn(stream, now);

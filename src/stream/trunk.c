@@ -247,7 +247,7 @@ static void trunk_retry(struct trunk *trunk) {
 
 static void trunk_flush_all(struct trunk *trunk) {
     struct reel *reel = trunk->stream->hub.reel;
-    reel_pos head = reel_head(reel), tail = reel_enter(reel, HUB_CORE, 0);
+    reel_pos tail = reel_enter(reel, HUB_CORE, 0), head = reel_head(reel);
     struct cable *cable, *next;
     HASH_ITER(hh, trunk->cables, cable, next) cable->result = cable_flush(cable, reel, head, tail);
     reel_leave(reel, HUB_CORE);

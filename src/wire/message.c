@@ -155,7 +155,7 @@ static const struct {
 
 enum need { OPTIONAL, REQUIRED };
 
-#define MOST_FIELDS 4
+#define MOST_FIELDS 6
 
 #define AT(member) offsetof(struct message, member)
 
@@ -195,7 +195,10 @@ static const struct field {
                               {"server", AT(server), TEXT, OPTIONAL}},
     [COMMAND_HERALD] = {{"version", AT(herald_version), VERSION, OPTIONAL},
                         {"id", AT(herald_id), TEXT, OPTIONAL},
-                        {"redirected", 0, HINTS, OPTIONAL}},
+                        {"redirected", 0, HINTS, OPTIONAL},
+                        {"expected", AT(server), TEXT, OPTIONAL},
+                        {"by", AT(origin), ORIGIN, OPTIONAL},
+                        {"round", AT(sequence), SEQUENCE, OPTIONAL}},
 };
 
 static int take_fields(struct parser *parser, yyjson_val *root, struct message *message, struct err *err) {
@@ -234,8 +237,10 @@ static int settle(struct message *message, struct err *err) {
         }
         return 0;
     case COMMAND_HERALD:
-        if (message->hint_count == 0 && (!message->herald_id.ptr || message->herald_version == 0))
-            return err_set(err, ERR_INVALID, "HERALD must carry the fields version and id, or redirected");
+        if (message->hint_count == 0 && message->server.len == 0 &&
+            (!message->herald_id.ptr || message->herald_version == 0))
+            return err_set(err, ERR_INVALID,
+                           "HERALD must carry the fields version and id, or redirected, or expected");
         return 0;
     default: return 0;
     }

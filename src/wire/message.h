@@ -68,7 +68,9 @@ struct message_hint {
 //   LOCK_DENIED         username; secret (may be absent)
 //   LOCK_ALLOWED        username; secret (may be absent); server (may be absent)
 //   REDIRECT            hostname, port
-//   HERALD              herald_id, herald_version (the answer to AUTHENTICATE), or hints
+//   HERALD              herald_id, herald_version (the answer to AUTHENTICATE); or hints; or server (who
+//                       expects those it was told of); the latter two with origin (who sent them away) and
+//                       sequence (the round)
 struct message {
     enum command command;
     struct str username, secret, info, id, hostname, server;
@@ -124,7 +126,10 @@ int message_write_redirect(struct buf *out, struct str hostname, uint16_t port);
 // herald_id empty: plain, as a peer that refuses extra members wants it.
 int message_write_authenticate(struct buf *out, struct str secret, struct str herald_id);
 int message_write_herald(struct buf *out, struct str herald_id);
-int message_write_hints(struct buf *out, const struct message_hint *hints, size_t count);
+// `by` has sent these away in its round `round`, and: `id` expects those that it was told of.
+int message_write_hints(struct buf *out, const struct message_hint *hints, size_t count, struct str by,
+                        uint64_t round);
+int message_write_expected(struct buf *out, struct str id, struct str by, uint64_t round);
 int message_write_announce(struct buf *out, struct str id, uint64_t load, struct str hostname, uint16_t port);
 // command: LOCK_REQUEST, LOCK_DENIED or LOCK_ALLOWED; `secret` and `server` with ptr NULL are left out.
 int message_write_lock(struct buf *out, enum command command, struct str username, struct str secret,

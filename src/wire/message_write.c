@@ -41,7 +41,8 @@ int message_write_herald(struct buf *out, struct str herald_id) {
     return json_line_end(&line);
 }
 
-int message_write_hints(struct buf *out, const struct message_hint *hints, size_t count) {
+int message_write_hints(struct buf *out, const struct message_hint *hints, size_t count, struct str by,
+                        uint64_t round) {
     struct json_line line = json_line_begin(out, command_name(COMMAND_HERALD));
     json_line_name(&line, "redirected");
     for (size_t i = 0; i < count; i++) {
@@ -51,6 +52,16 @@ int message_write_hints(struct buf *out, const struct message_hint *hints, size_
         json_line_raw(&line, "}");
     }
     json_line_raw(&line, count == 0 ? "[]" : "]");
+    json_line_text(&line, "by", by);
+    json_line_number(&line, "round", round);
+    return json_line_end(&line);
+}
+
+int message_write_expected(struct buf *out, struct str id, struct str by, uint64_t round) {
+    struct json_line line = json_line_begin(out, command_name(COMMAND_HERALD));
+    json_line_text(&line, "expected", id);
+    json_line_text(&line, "by", by);
+    json_line_number(&line, "round", round);
     return json_line_end(&line);
 }
 

@@ -210,6 +210,45 @@ def test_who_was_redirected_is_told_to_other_heralds(start, dial, dial_herald):
     client.expect_refusal("REDIRECT")
     hint = friend.expect("HERALD")
     assert hint["redirected"] == [{"id": free.id, "count": 1}]
+    assert hint["round"] >= 1 and hint["by"] in [one["id"] for one in friend.announces]
+
+
+def test_a_redirect_waits_until_the_other_server_expects_the_client(start, dial_herald):
+    """docs/protocol: a client must not arrive before the word of it, or it might be sent on again."""
+    server = start()
+    server.anonymous()
+    friend = dial_herald(server, announce=0)
+    client = server.client().login()
+    hint = friend.expect("HERALD")
+    assert hint["redirected"] == [{"id": friend.id, "count": 1}]
+    friend.sync()
+    assert client.quiet_now()
+    friend.send({"command": "HERALD", "expected": friend.id, "by": hint["by"], "round": hint["round"]})
+    client.expect_refusal("REDIRECT")
+
+
+def test_a_redirect_does_not_wait_for_ever(start, dial_herald):
+    """docs/protocol: a server that never answers costs one wait, and is not waited for again."""
+    server = start()
+    server.anonymous()
+    friend = dial_herald(server, announce=0)
+    first = server.client().login()
+    friend.expect("HERALD")
+    first.expect_refusal("REDIRECT")
+    server.client().login().expect_refusal("REDIRECT")
+
+
+def test_whom_others_send_is_expected_and_let_in(start, dial_herald):
+    """docs/protocol: HERALD expected; the ones told of are not sent on, however the loads compare."""
+    server = start()
+    server.anonymous()
+    friend = dial_herald(server, announce=0)
+    me = friend.server_id
+    friend.send({"command": "HERALD", "redirected": [{"id": me, "count": 2}], "by": friend.id, "round": 1})
+    friend.expect("HERALD", expected=me, by=friend.id, round=1)
+    for _ in range(2):
+        server.anonymous().proves_to_stay()
+    server.client().login().expect_refusal("REDIRECT")
 
 
 def test_a_hint_counts_as_load(start, dial, dial_herald):
@@ -220,7 +259,7 @@ def test_a_hint_counts_as_load(start, dial, dial_herald):
     friend = dial_herald(server, announce=50)
     while free.id not in [one["id"] for one in friend.announces]:
         friend.expect_announce()
-    friend.send({"command": "HERALD", "redirected": [{"id": free.id, "count": 3}]})
+    friend.send({"command": "HERALD", "redirected": [{"id": free.id, "count": 3}], "by": friend.id, "round": 1})
     friend.sync()
     server.anonymous().proves_to_stay()
     stays.hear()

@@ -62,6 +62,16 @@ class Peer(Connection):
             if all(self._fits(message.get(name), value) for name, value in fields.items()):
                 return message
 
+    def next_announce(self, seconds=None):
+        """The next SERVER_ANNOUNCE, whatever else comes before it."""
+        deadline = Deadline(seconds)
+        while True:
+            message = super().receive(deadline.left())
+            assert message is not None, self._story("closed instead of SERVER_ANNOUNCE")
+            if message["command"] == "SERVER_ANNOUNCE":
+                self.announces.append(message)
+                return message
+
     def read_to_end(self, seconds=None):
         """Everything until the other side closes."""
         deadline = Deadline(seconds)

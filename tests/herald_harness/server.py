@@ -7,6 +7,7 @@ A server that dies unasked, writes a sanitizer's report or logs a secret fails t
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -110,11 +111,11 @@ class LogLine:
 
 
 class Server:
-    def __init__(self, directory, *words, listen="127.0.0.1:0", secret="", plain=False, descriptors=None, **options):
+    def __init__(self, directory, *words, listen="127.0.0.1:0", secret="", plain=False, **options):
         """Starts heraldd with its data in `directory` and waits until it listens.
 
         words: further arguments as they are. options: flags by name (arguments()). secret: "" makes one, None
-        gives none. plain: only `words` and `options`, no defaults of ours. descriptors: how many it may open."""
+        gives none. plain: only `words` and `options`, no defaults of ours."""
         self.directory = Path(directory)
         self.secret = new_secret() if secret == "" else secret
         merged = dict(options) if plain else \
@@ -127,9 +128,8 @@ class Server:
         self._expected_end = False
         self._clients = []
         assert binary().exists(), f"no heraldd at {binary()}: build it, or set HERALDD"
-        limiter = ["prlimit", f"--nofile={descriptors}:{descriptors}", "--"] if descriptors else []
-        self.process = subprocess.Popen(limiter + self.command, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, env=environment())
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._await_listening()
@@ -226,6 +226,11 @@ class Server:
         client = self.client().register(name, secret)
         client.close()
         return name, secret
+
+    def leave_descriptors(self, count):
+        """From now on it can open only about `count` descriptors more."""
+        highest = max(int(entry.name) for entry in Path(f"/proc/{self.process.pid}/fd").iterdir())
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (highest + 1 + count,) * 2)
 
     # --- measuring ------------------------------------------------------------------------------------------
     def rss(self):

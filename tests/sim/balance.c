@@ -2,13 +2,16 @@
 // of the others only what reaches it, late.
 //
 //   client ──arrive──► balance_login ──keep──► counts there
-//                           └─redirect──► hints to all others (0-300 ms, in order on each link)
-//                                    └──► the client arrives there (0-50 ms after it heard)
+//                           └─redirect, held──► hints to all others (0-300 ms, in order on each link)
+//                                 ▲                 └──► "expected", back (0-300 ms)
+//                                 └── told: all have answered, or a second is over
+//                                 └──► the client arrives there (0-50 ms after it heard)
 //
 // The numbers asserted are those measured over the seeds, with some room. What they show: the rules of
 // stream/balance.h are as good as the hints are early. Clients that outrun the hints that tell of them cannot
-// be told from new ones, and are sent on; when a REDIRECT is held back until the hints have had their time,
-// loads end even and nobody is sent on.
+// be told from new ones, and are sent on; because a REDIRECT is held back until the other server expects the
+// client (stream/node_hint.c), loads end even and nobody is sent on. The stories in which clients outrun the
+// hints show what it would be like without.
 //
 // HERALD_SEED=n plays every story with that seed only.
 #include "stream/balance.h"
@@ -24,8 +27,10 @@
 #define LINK_MS     300  // slowest hint or announce
 #define RETURN_MS   50   // slowest client
 #define ANNOUNCE_MS 5000 // between announces
-#define SOON_MS     1250 // ... and after the load has changed
+#define SOON_MS     250  // ... and after the load has changed
 #define NOWHERE     UINT32_MAX
+#define OVERDUE_MS  1000 // a round is told at the latest, as in stream/node.h
+#define ROUNDS_MOST 8192
 
 struct story {
     const char *name;
@@ -34,7 +39,7 @@ struct story {
     uint64_t within_ms; // they arrive, evenly at random
     unsigned to_first;  // percent of them at the first server, the others at any
     bool hints;         // the servers are Herald's: they tell each other whom they send
-    uint64_t held_ms;   // a REDIRECT waits so long after its hint was sent
+    bool held;          // a REDIRECT waits until the client is expected
     uint64_t stay_ms;   // clients leave after 0 .. twice as long; 0: never
     bool one_dies;      // in the midst
     // What is promised of the end.
@@ -44,23 +49,23 @@ struct story {
 };
 
 static const struct story STORIES[] = {
-    {"all at one server, hints lead", 100, 1000, 50, 100, true, LINK_MS, 0, false, 2, 2, 1},
-    {"all at one server over a second, hints lead", 100, 1000, 1000, 100, true, LINK_MS, 0, false, 2, 2, 1},
-    {"everywhere at once, hints lead", 100, 1000, 50, 0, true, LINK_MS, 0, false, 8, 2, 2},
-    {"all at one server, clients outrun hints", 100, 1000, 50, 100, true, 0, 0, false, 250, 30, 75},
-    {"everywhere at once, clients outrun hints", 100, 1000, 50, 0, true, 0, 0, false, 60, 30, 75},
-    {"all at one server, plain peers", 100, 1000, 50, 100, false, 0, 0, false, 220, 70, 75},
-    {"everywhere at once, plain peers", 100, 1000, 50, 0, false, 0, 0, false, 40, 70, 75},
-    {"a server dies in the storm", 100, 1000, 1000, 100, true, LINK_MS, 0, true, 130, 10, 25},
-    {"a server dies among plain peers", 100, 1000, 1000, 100, false, 0, 0, true, 260, 70, 75},
-    {"coming and going, hints lead", 200, 1000, 60000, 0, true, LINK_MS, 10000, false, 16, 16, 12},
-    {"coming to one and going, hints lead", 200, 1000, 60000, 100, true, LINK_MS, 10000, false, 28, 3, 2},
-    {"coming and going, plain peers", 200, 1000, 60000, 0, false, 0, 10000, false, 16, 70, 45},
+    {"all at one server, hints lead", 100, 1000, 50, 100, true, true, 0, false, 2, 2, 1},
+    {"all at one server over a second, hints lead", 100, 1000, 1000, 100, true, true, 0, false, 2, 2, 1},
+    {"everywhere at once, hints lead", 100, 1000, 50, 0, true, true, 0, false, 8, 2, 2},
+    {"all at one server, clients outrun hints", 100, 1000, 50, 100, true, false, 0, false, 250, 30, 75},
+    {"everywhere at once, clients outrun hints", 100, 1000, 50, 0, true, false, 0, false, 60, 30, 75},
+    {"all at one server, plain peers", 100, 1000, 50, 100, false, false, 0, false, 220, 70, 75},
+    {"everywhere at once, plain peers", 100, 1000, 50, 0, false, false, 0, false, 40, 70, 75},
+    {"a server dies in the storm", 100, 1000, 1000, 100, true, true, 0, true, 30, 8, 20},
+    {"a server dies among plain peers", 100, 1000, 1000, 100, false, false, 0, true, 260, 70, 75},
+    {"coming and going, hints lead", 200, 1000, 60000, 0, true, true, 10000, false, 16, 16, 12},
+    {"coming to one and going, hints lead", 200, 1000, 60000, 100, true, true, 10000, false, 28, 3, 2},
+    {"coming and going, plain peers", 200, 1000, 60000, 0, false, false, 10000, false, 16, 70, 45},
 };
 
 // --- events in time ---------------------------------------------------------------------------------------
 
-enum kind { ARRIVE, LEAVE, TELL, HINT, TICK, SOON, ANNOUNCE, FORGET, DIE };
+enum kind { ARRIVE, LEAVE, TELL, HINT, EXPECTED, OVERDUE, TICK, SOON, ANNOUNCE, FORGET, DIE };
 
 struct event {
     uint64_t at, order;
@@ -68,12 +73,20 @@ struct event {
     uint32_t to;     // the server it happens at
     uint32_t about;  // the server or client it is about
     uint64_t number; // load, count
+    uint32_t from;   // whose hint
+    uint64_t round;  // of hints
 };
 
 struct client {
     uint32_t at; // NOWHERE: on its way, or gone
     unsigned bounces;
     bool gone;
+};
+
+struct held {
+    uint32_t client, to;
+    uint64_t round;
+    struct held *next;
 };
 
 struct world {
@@ -84,6 +97,8 @@ struct world {
     size_t len, cap;
     struct balance *balance[SERVERS];
     bool dead[SERVERS], telling[SERVERS], announcing[SERVERS];
+    struct held *held[SERVERS];             // REDIRECTs that wait for their round to be told
+    unsigned awaited[SERVERS][ROUNDS_MOST]; // answers, by round
     bool forgotten[SERVERS][SERVERS]; // by whom, whom
     uint64_t announced_ms[SERVERS], link_ms[SERVERS][SERVERS];
     struct client *clients;
@@ -128,19 +143,25 @@ static struct event next(struct world *world) {
 
 // --- what servers say to each other -----------------------------------------------------------------------
 
-static void send_all(struct world *world, enum kind kind, uint32_t from, uint32_t about, uint64_t number) {
-    for (uint32_t to = 0; to < SERVERS; to++) {
-        if (to == from) continue;
-        uint64_t at = world->now + dice_between(&world->dice, 0, LINK_MS);
-        if (at < world->link_ms[from][to]) at = world->link_ms[from][to]; // a link keeps the order
-        world->link_ms[from][to] = at;
-        plan(world, (struct event){.at = at, .kind = kind, .to = to, .about = about, .number = number});
+static void send_one(struct world *world, uint32_t from, struct event event) {
+    uint64_t at = world->now + dice_between(&world->dice, 0, LINK_MS);
+    if (at < world->link_ms[from][event.to]) at = world->link_ms[from][event.to]; // a link keeps the order
+    world->link_ms[from][event.to] = at;
+    event.at = at;
+    event.from = from;
+    plan(world, event);
+}
+
+static void send_all(struct world *world, uint32_t from, struct event event) {
+    for (event.to = 0; event.to < SERVERS; event.to++) {
+        if (event.to != from) send_one(world, from, event);
     }
 }
 
 static void announce(struct world *world, uint32_t server) {
     world->announced_ms[server] = world->now;
-    send_all(world, ANNOUNCE, server, server, balance_load(world->balance[server]));
+    send_all(world, server,
+             (struct event){.kind = ANNOUNCE, .about = server, .number = balance_load(world->balance[server])});
 }
 
 static void load_changed(struct world *world, uint32_t server) {
@@ -150,15 +171,50 @@ static void load_changed(struct world *world, uint32_t server) {
     plan(world, (struct event){.at = at > world->now ? at : world->now, .kind = SOON, .to = server});
 }
 
+static void travel(struct world *world, uint32_t client, uint32_t to) {
+    world->clients[client].at = NOWHERE;
+    plan(world, (struct event){.at = world->now + dice_between(&world->dice, 0, RETURN_MS),
+                               .kind = ARRIVE,
+                               .to = to,
+                               .about = client});
+}
+
+// Those of this round, and of those before it, hear their REDIRECT.
+static void told(struct world *world, uint32_t server, uint64_t round) {
+    struct held **at = &world->held[server];
+    while (*at) {
+        struct held *held = *at;
+        if (held->round > round) {
+            at = &held->next;
+            continue;
+        }
+        *at = held->next;
+        travel(world, held->client, held->to);
+        free(held);
+    }
+}
+
+static void hold(struct world *world, uint32_t server, uint32_t client, const struct balance_target *target) {
+    struct held *held = malloc(sizeof *held);
+    assert(held);
+    *held = (struct held){client, (uint32_t)atoi(target->id), target->round, world->held[server]};
+    world->held[server] = held;
+    world->clients[client].at = NOWHERE;
+}
+
 static void tell(struct world *world, uint32_t server) {
-    struct balance_sent sent[2];
-    size_t count;
+    struct balance_sent sent[SERVERS];
+    uint64_t round = 0;
     world->telling[server] = false;
-    do {
-        count = balance_take_sent(world->balance[server], sent, 2);
-        for (size_t i = 0; i < count; i++)
-            send_all(world, HINT, server, (uint32_t)atoi(sent[i].id), sent[i].count);
-    } while (count == 2);
+    size_t count = balance_take_sent(world->balance[server], sent, SERVERS, &round);
+    if (count == 0) return;
+    world->awaited[server][round % ROUNDS_MOST] = (unsigned)count;
+    for (size_t i = 0; i < count; i++)
+        send_all(world, server, (struct event){.kind = HINT, .about = (uint32_t)atoi(sent[i].id),
+                                               .number = sent[i].count, .round = round});
+    if (world->story->held)
+        plan(world, (struct event){.at = world->now + OVERDUE_MS, .kind = OVERDUE, .to = server, .round = round});
+    else told(world, server, round);
 }
 
 // --- what clients do --------------------------------------------------------------------------------------
@@ -170,19 +226,11 @@ static uint32_t any_living(struct world *world) {
     return server;
 }
 
-static void travel(struct world *world, uint32_t client, uint32_t to, uint64_t held_ms) {
-    world->clients[client].at = NOWHERE;
-    plan(world, (struct event){.at = world->now + held_ms + dice_between(&world->dice, 0, RETURN_MS),
-                               .kind = ARRIVE,
-                               .to = to,
-                               .about = client});
-}
-
 static void arrive(struct world *world, uint32_t server, uint32_t number) {
     struct client *client = &world->clients[number];
     struct balance_target target;
     if (world->dead[server]) { // refused: it tries another
-        travel(world, number, any_living(world), 0);
+        travel(world, number, any_living(world));
         return;
     }
     if (balance_login(world->balance[server], world->now, &target)) {
@@ -190,7 +238,8 @@ static void arrive(struct world *world, uint32_t server, uint32_t number) {
         assert(to != server && !world->forgotten[server][to]);
         client->bounces++;
         world->redirects++;
-        travel(world, number, to, world->story->held_ms);
+        if (world->story->hints) hold(world, server, number, &target);
+        else travel(world, number, to);
         if (world->story->hints && !world->telling[server]) {
             world->telling[server] = true;
             plan(world, (struct event){.at = world->now, .kind = TELL, .to = server});
@@ -217,8 +266,9 @@ static void leave(struct world *world, uint32_t server, uint32_t number) {
 static void die(struct world *world, uint32_t server) {
     world->dead[server] = true;
     for (uint32_t i = 0; i < world->story->clients; i++)
-        if (world->clients[i].at == server) travel(world, i, any_living(world), 0);
-    send_all(world, FORGET, server, server, 0);
+        if (world->clients[i].at == server) travel(world, i, any_living(world));
+    told(world, server, UINT64_MAX);
+    send_all(world, server, (struct event){.kind = FORGET, .about = server});
 }
 
 // --- a story ----------------------------------------------------------------------------------------------
@@ -236,11 +286,17 @@ static void happen(struct world *world, const struct event *event) {
     case LEAVE: leave(world, event->to, event->about); break;
     case TELL: tell(world, event->to); break;
     case HINT:
-        if (us)
+        if (us) {
             balance_expect(balance, (uint32_t)event->number, world->now);
-        else
+            send_one(world, event->to, (struct event){.kind = EXPECTED, .to = event->from, .round = event->round});
+        } else
             balance_hinted(balance, str_of(IDS[event->about]), (uint32_t)event->number, world->now);
         break;
+    case EXPECTED:
+        if (--world->awaited[event->to][event->round % ROUNDS_MOST] == 0 && world->story->held)
+            told(world, event->to, event->round);
+        break;
+    case OVERDUE: told(world, event->to, event->round); break;
     case TICK:
         announce(world, event->to);
         plan(world, (struct event){.at = world->now + ANNOUNCE_MS, .kind = TICK, .to = event->to});
@@ -323,6 +379,11 @@ static struct ending play(const struct story *story, uint64_t seed) {
             most = loads[i] > most ? loads[i] : most;
         }
         balance_close(world.balance[i]);
+        while (world.held[i]) { // the story ended before they heard
+            struct held *held = world.held[i];
+            world.held[i] = held->next;
+            free(held);
+        }
     }
     assert(story->stay_ms > 0 || on_their_way == 0); // everybody has ended somewhere
     ending.spread = most - least;

@@ -186,6 +186,7 @@ static void nobody_is_sent_to_a_server_that_was_forgotten(void **state) {
     (void)state;
     struct balance *balance = begin();
     struct balance_sent sent[4];
+    uint64_t round = 0;
     keep(balance, 5);
     announce(balance, "b", 0, 0);
     announce(balance, "c", 3, 0);
@@ -193,7 +194,7 @@ static void nobody_is_sent_to_a_server_that_was_forgotten(void **state) {
     balance_forget(balance, STR("b"));
     balance_forget(balance, STR("never known"));
     assert_string_equal(login(balance, 0), "c");
-    assert_int_equal(balance_take_sent(balance, sent, 4), 1);
+    assert_int_equal(balance_take_sent(balance, sent, 4, &round), 1);
     assert_string_equal(sent[0].id, "c");
     balance_forget(balance, STR("c"));
     assert_string_equal(login(balance, 0), "");
@@ -206,7 +207,8 @@ static void whom_we_sent_is_told_once(void **state) {
     (void)state;
     struct balance *balance = begin();
     struct balance_sent sent[2];
-    assert_int_equal(balance_take_sent(balance, sent, 2), 0);
+    uint64_t round = 0;
+    assert_int_equal(balance_take_sent(balance, sent, 2, &round), 0);
     keep(balance, 20);
     announce(balance, "a", 0, 0);
     announce(balance, "b", 0, 0);
@@ -216,13 +218,13 @@ static void whom_we_sent_is_told_once(void **state) {
     size_t count;
     int calls = 0;
     do {
-        count = balance_take_sent(balance, sent, 2);
+        count = balance_take_sent(balance, sent, 2, &round);
         for (size_t i = 0; i < count; i++) told[sent[i].id[0] - 'a'] += sent[i].count;
         calls++;
     } while (count == 2);
     assert_int_equal(calls, 2);
     for (int i = 0; i < 3; i++) assert_int_equal(told[i], 3); // evenly
-    assert_int_equal(balance_take_sent(balance, sent, 2), 0);
+    assert_int_equal(balance_take_sent(balance, sent, 2, &round), 0);
     balance_close(balance);
 }
 

@@ -192,7 +192,7 @@ static int encode(unsigned which, struct buf *out) {
     case 1: return message_write_redirect(out, str_of(long_text), 1);
     case 2: return message_write_authenticate(out, str_of(long_text), STR("n1"));
     case 3: return message_write_herald(out, str_of(long_text));
-    case 4: return message_write_hints(out, hints, 2);
+    case 4: return message_write_hints(out, hints, 2, STR("n0"), 7);
     case 5: return message_write_announce(out, STR("n1"), 1, str_of(long_text), 1);
     case 6: return message_write_lock(out, COMMAND_LOCK_ALLOWED, STR("a"), str_of(long_text), STR("n1"));
     case 7: return message_write_login(out, COMMAND_LOGIN, STR("a"), str_of(long_text));

@@ -51,9 +51,13 @@ static void herald_and_hints(void **state) {
     (void)state;
     wrote(message_write_herald(&out, STR("n1")), "{\"command\":\"HERALD\",\"version\":1,\"id\":\"n1\"}\n");
     const struct message_hint hints[] = {{STR("n1"), 1}, {STR("n\"2"), UINT32_MAX}};
-    wrote(message_write_hints(&out, hints, 2), "{\"command\":\"HERALD\",\"redirected\":[{\"id\":\"n1\","
-                                               "\"count\":1},{\"id\":\"n\\\"2\",\"count\":4294967295}]}\n");
-    wrote(message_write_hints(&out, hints, 0), "{\"command\":\"HERALD\",\"redirected\":[]}\n");
+    wrote(message_write_hints(&out, hints, 2, STR("n0"), 7),
+          "{\"command\":\"HERALD\",\"redirected\":[{\"id\":\"n1\",\"count\":1},"
+          "{\"id\":\"n\\\"2\",\"count\":4294967295}],\"by\":\"n0\",\"round\":7}\n");
+    wrote(message_write_hints(&out, hints, 0, STR("n0"), UINT64_MAX),
+          "{\"command\":\"HERALD\",\"redirected\":[],\"by\":\"n0\",\"round\":18446744073709551615}\n");
+    wrote(message_write_expected(&out, STR("n1"), STR("n0"), 7),
+          "{\"command\":\"HERALD\",\"expected\":\"n1\",\"by\":\"n0\",\"round\":7}\n");
 }
 
 static void announce(void **state) {

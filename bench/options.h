@@ -1,0 +1,32 @@
+// What the load program is asked to do.
+#pragma once
+
+#include "gauge.h"
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTIONS_MAX_SERVERS 16
+
+enum mode { MODE_LOAD, MODE_IDLE, MODE_STORM };
+
+struct options {
+    enum mode mode;
+    char *servers[OPTIONS_MAX_SERVERS]; // HOST:PORT
+    size_t server_count;
+    uint32_t clients, publishers;
+    double rate;        // activities a second, all publishers together; 0: saturate
+    uint32_t window;    // when saturating: published and not yet delivered to all, all publishers together
+    size_t size;        // bytes of an activity object
+    double seconds, warmup;
+    double deadline;    // how long the last deliveries, a login or a redirected client may take
+    struct gauge gauge; // --pid
+    const char *login;  // "anonymous", or a file of "NAME SECRET" lines, taken in turn
+    bool json, progress;
+};
+
+// 0: go on. 1: --help was printed. -1: err says what is wrong.
+int options_parse(struct options *options, int argc, char **argv, struct err *err);
