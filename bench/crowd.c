@@ -1,0 +1,341 @@
+// Many clients in one loop. See crowd.h.
+//
+//   epoll ──► recv into `input`, behind the member's tail ──► hear: activities, in bulk
+//                                                        └──► a line of another kind: the parser ──► the state
+#include "crowd.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define INPUT      (256u * 1024) // bytes read from one socket in one turn
+#define EVENTS     1024
+#define QUIET_NS   300000000u // so long must nothing change for everyone to be where he stays
+#define LOGIN_HEAD "{\"command\":\"LOGIN\","
+
+static void crowd_fail(struct crowd *crowd, const struct member *member, const char *what, const char *detail) {
+    if (crowd->failed) return;
+    crowd->failed = true;
+    err_set(&crowd->err, ERR_SYSTEM, "client %u at %s: %s%s%s", member->index,
+            crowd->places[member->place].text, what, detail[0] != '\0' ? ": " : "", detail);
+}
+
+static void set_state(struct crowd *crowd, struct member *member, enum member_state state) {
+    if (member->state == IN) crowd->in--, crowd->places[member->place].members--;
+    if (state == IN) crowd->in++, crowd->places[member->place].members++;
+    member->state = state;
+    crowd->changed_ns = gauge_now_ns();
+}
+
+static void hang_up(struct member *member) {
+    if (member->fd >= 0) close(member->fd);
+    member->fd = -1;
+    member->writing = false;
+    buf_truncate(&member->out, 0);
+    buf_truncate(&member->tail, 0);
+}
+
+static void lose(struct crowd *crowd, struct member *member, const char *what, const char *detail) {
+    crowd_fail(crowd, member, what, detail);
+    hang_up(member);
+    set_state(crowd, member, GONE);
+}
+
+// --- places -------------------------------------------------------------------------------------------------
+
+static bool is_loopback(const struct sockaddr *address) {
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+    }
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+// The place of that host and port, a new one if need be; -1: there is no such place.
+static int find_place(struct crowd *crowd, const char *host, const char *port, struct err *err) {
+    struct addrinfo *found = NULL, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    char text[CROWD_PLACE_TEXT];
+    int result = -1, status = getaddrinfo(host, port, &hints, &found);
+    if (status != 0) return err_set(err, ERR_INVALID, "%s port %s: %s", host, port, gai_strerror(status));
+    snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    if (!is_loopback(found->ai_addr)) {
+        err_set(err, ERR_INVALID, "%s is not on this machine: this program loads loopback addresses only", text);
+        goto out;
+    }
+    for (size_t i = 0; i < crowd->place_count; i++) {
+        const struct place *place = &crowd->places[i];
+        if (place->len == found->ai_addrlen && memcmp(&place->address, found->ai_addr, place->len) == 0)
+            result = (int)i;
+    }
+    if (result >= 0) goto out;
+    if (crowd->place_count == CROWD_MAX_PLACES) {
+        err_set(err, ERR_LIMIT, "more than %d servers", CROWD_MAX_PLACES);
+        goto out;
+    }
+    struct place *place = &crowd->places[crowd->place_count];
+    memcpy(&place->address, found->ai_addr, found->ai_addrlen);
+    place->len = found->ai_addrlen;
+    memcpy(place->text, text, sizeof text);
+    result = (int)crowd->place_count++;
+out:
+    freeaddrinfo(found);
+    return result;
+}
+
+static int find_server(struct crowd *crowd, const char *address, struct err *err) {
+    char host[CROWD_PLACE_TEXT];
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || colon == address || (size_t)(colon - address) >= sizeof host)
+        return err_set(err, ERR_INVALID, "%s is not HOST:PORT", address);
+    struct str name = {address, (size_t)(colon - address)};
+    if (name.len > 2 && name.ptr[0] == '[' && colon[-1] == ']') name = (struct str){address + 1, name.len - 2};
+    str_copy(name, host, sizeof host);
+    return find_place(crowd, host, colon + 1, err);
+}
+
+// --- connecting ---------------------------------------------------------------------------------------------
+
+static void watch(struct crowd *crowd, struct member *member, int operation, bool write) {
+    struct epoll_event event = {.events = EPOLLIN | (write ? EPOLLOUT : 0u), .data.ptr = member};
+    member->writing = write;
+    if (epoll_ctl(crowd->epoll, operation, member->fd, &event) != 0)
+        lose(crowd, member, "epoll_ctl", strerror(errno));
+}
+
+static void dial(struct crowd *crowd, struct member *member, unsigned at) {
+    const struct place *place = &crowd->places[at];
+    set_state(crowd, member, CONNECTING);
+    member->place = at;
+    member->fd = socket(place->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (member->fd < 0) {
+        lose(crowd, member, "socket", strerror(errno));
+        return;
+    }
+    (void)setsockopt(member->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (connect(member->fd, (const struct sockaddr *)&place->address, place->len) != 0 && errno != EINPROGRESS) {
+        lose(crowd, member, "connect", strerror(errno));
+        return;
+    }
+    watch(crowd, member, EPOLL_CTL_ADD, true);
+}
+
+static void connected(struct crowd *crowd, struct member *member) {
+    int failure = 0;
+    socklen_t len = sizeof failure;
+    (void)getsockopt(member->fd, SOL_SOCKET, SO_ERROR, &failure, &len);
+    if (failure != 0) {
+        lose(crowd, member, "connect", strerror(failure));
+        return;
+    }
+    set_state(crowd, member, ASKING);
+    if (buf_append_str(&member->out, buf_str(&crowd->logins[member->index % crowd->login_count])) != 0)
+        lose(crowd, member, "memory is out", "");
+    else crowd_send(crowd, member);
+}
+
+static void redirected(struct crowd *crowd, struct member *member, const struct message *message) {
+    char host[CROWD_PLACE_TEXT], port[8];
+    struct err err;
+    snprintf(port, sizeof port, "%u", message->port);
+    if (!str_copy(message->hostname, host, sizeof host)) {
+        lose(crowd, member, "REDIRECT to too long a hostname", "");
+        return;
+    }
+    int place = find_place(crowd, host, port, &err);
+    if (place < 0) lose(crowd, member, "REDIRECT", err.text);
+    else if (crowd->hold) lose(crowd, member, "redirected after everyone had settled", "");
+    else if (member->hops == CROWD_MAX_HOPS) lose(crowd, member, "redirected once more after 5 times", "");
+    else {
+        hang_up(member);
+        member->hops++;
+        dial(crowd, member, (unsigned)place);
+    }
+}
+
+// --- reading ------------------------------------------------------------------------------------------------
+
+static void take_line(struct crowd *crowd, struct member *member, struct str line) {
+    struct message message;
+    struct err err;
+    char info[160] = "";
+    if (message_parse(crowd->parser, line, &message, &err) != 0) {
+        lose(crowd, member, "the server sent what is not a message", err.text);
+    } else if (message.command == COMMAND_LOGIN_SUCCESS && member->state == ASKING) {
+        member->in_ns = gauge_now_ns();
+        set_state(crowd, member, IN);
+    } else if (message.command == COMMAND_REDIRECT) {
+        redirected(crowd, member, &message);
+    } else if (message.command != COMMAND_ACTIVITY_BROADCAST || member->state != IN) {
+        str_copy(message.info, info, sizeof info);
+        lose(crowd, member, command_name(message.command), info);
+    }
+    parser_forget(crowd->parser);
+}
+
+static void take_bytes(struct crowd *crowd, struct member *member, const char *data, size_t len, uint64_t now_ns) {
+    int fd = member->fd; // another one, or none, once it was redirected or lost
+    while (len > 0) {
+        if (member->state == IN && crowd->hear != NULL) {
+            size_t taken = crowd->hear(crowd->context, member, data, len, now_ns);
+            data += taken;
+            len -= taken;
+        }
+        const char *end = len > 0 ? memchr(data, '\n', len) : NULL;
+        if (end == NULL) break;
+        size_t line = (size_t)(end - data);
+        take_line(crowd, member, (struct str){data, line > 0 && data[line - 1] == '\r' ? line - 1 : line});
+        if (member->fd != fd || member->state == GONE) return;
+        data = end + 1;
+        len -= line + 1;
+    }
+    buf_truncate(&member->tail, 0);
+    if (len > crowd->max_line) lose(crowd, member, "the server sent a longer line than it should", "");
+    else if (len > 0 && buf_append(&member->tail, data, len) != 0) lose(crowd, member, "memory is out", "");
+}
+
+static void readable(struct crowd *crowd, struct member *member) {
+    size_t before = member->tail.len;
+    ssize_t got = recv(member->fd, crowd->input + before, INPUT, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) {
+        lose(crowd, member, "the server closed the connection", got < 0 ? strerror(errno) : "");
+        return;
+    }
+    uint64_t now_ns = gauge_now_ns();
+    if (before > 0) memcpy(crowd->input, member->tail.data, before);
+    take_bytes(crowd, member, crowd->input, before + (size_t)got, now_ns);
+}
+
+void crowd_send(struct crowd *crowd, struct member *member) {
+    while (member->out.len > 0) {
+        ssize_t sent = send(member->fd, member->out.data, member->out.len, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && errno == EAGAIN) break;
+        if (sent < 0) {
+            // What the server had to say about it is worth more than the error: reading finds it.
+            buf_truncate(&member->out, 0);
+            break;
+        }
+        buf_consume(&member->out, (size_t)sent);
+    }
+    bool more = member->out.len > 0;
+    if (more != member->writing) watch(crowd, member, EPOLL_CTL_MOD, more);
+}
+
+void crowd_turn(struct crowd *crowd, uint64_t until_ns) {
+    struct epoll_event events[EVENTS];
+    uint64_t now = gauge_now_ns(), wait = until_ns > now ? until_ns - now : 0;
+    struct timespec timeout = {.tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u)};
+    int count = epoll_pwait2(crowd->epoll, events, EVENTS, &timeout, NULL);
+    for (int i = 0; i < count; i++) {
+        struct member *member = events[i].data.ptr;
+        if (member->state == CONNECTING) {
+            connected(crowd, member);
+            continue;
+        }
+        if ((events[i].events & EPOLLOUT) != 0) crowd_send(crowd, member);
+        if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0 && member->fd >= 0) readable(crowd, member);
+    }
+}
+
+// --- everyone -----------------------------------------------------------------------------------------------
+
+static void start_one(struct crowd *crowd, size_t servers) {
+    struct member *member = &crowd->members[crowd->started];
+    member->dialled_ns = gauge_now_ns();
+    dial(crowd, member, (unsigned)(crowd->started++ % servers));
+}
+
+int crowd_bring(struct crowd *crowd, uint32_t pace, size_t servers, const struct options *options,
+                struct err *err) {
+    uint64_t deadline_ns = (uint64_t)(options->deadline * 1e9), said_ns = gauge_now_ns();
+    for (;;) {
+        while (!crowd->failed && crowd->started < crowd->count && crowd->started - crowd->in < pace)
+            start_one(crowd, servers);
+        if (crowd->failed) {
+            *err = crowd->err;
+            return -1;
+        }
+        uint64_t now = gauge_now_ns(), until = crowd->changed_ns + deadline_ns;
+        if (crowd->in == crowd->count) until = crowd->changed_ns + QUIET_NS;
+        if (now >= until) break;
+        if (options->progress && now - said_ns >= 1000000000u) {
+            fprintf(stderr, "load: %u of %u clients are logged in\n", crowd->in, crowd->count);
+            said_ns = now;
+        }
+        crowd_turn(crowd, until);
+    }
+    if (crowd->in == crowd->count) return 0;
+    return err_set(err, ERR_SYSTEM, "only %u of %u clients are logged in, and nothing happened for %g s", crowd->in,
+                   crowd->count, options->deadline);
+}
+
+struct str crowd_credentials(const struct crowd *crowd, const struct member *member) {
+    struct str line = buf_str(&crowd->logins[member->index % crowd->login_count]);
+    size_t head = sizeof LOGIN_HEAD - 1;
+    return (struct str){line.ptr + head, line.len - head - 2}; // without "}\n"
+}
+
+// --- life ---------------------------------------------------------------------------------------------------
+
+static int add_login(struct crowd *crowd, struct str name, struct str secret) {
+    struct buf *grown = realloc(crowd->logins, (crowd->login_count + 1) * sizeof *grown);
+    if (grown == NULL) return -1;
+    crowd->logins = grown;
+    grown[crowd->login_count] = (struct buf){0};
+    return message_write_login(&grown[crowd->login_count++], COMMAND_LOGIN, name, secret);
+}
+
+static int read_logins(struct crowd *crowd, const char *path, struct err *err) {
+    char name[LOGIN_MAX_BYTES + 1], secret[512];
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return err_system(err, errno, "cannot read %s", path);
+    int result = 0;
+    while (result == 0 && fscanf(file, "%256s %511s", name, secret) == 2)
+        result = add_login(crowd, str_of(name), str_of(secret));
+    fclose(file);
+    if (result != 0) return err_set(err, ERR_MEMORY, "memory is out");
+    if (crowd->login_count == 0) return err_set(err, ERR_INVALID, "%s has no line NAME SECRET", path);
+    return 0;
+}
+
+int crowd_open(struct crowd *crowd, const struct options *options, size_t max_line, struct err *err) {
+    *crowd = (struct crowd){.count = options->clients, .max_line = max_line, .changed_ns = gauge_now_ns()};
+    crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
+    crowd->members = calloc(options->clients, sizeof *crowd->members);
+    crowd->input = malloc(INPUT + max_line);
+    crowd->parser = parser_open(max_line, 64);
+    if (crowd->epoll < 0) return err_system(err, errno, "epoll_create1");
+    if (crowd->members == NULL || crowd->input == NULL || crowd->parser == NULL)
+        return err_set(err, ERR_MEMORY, "memory is out");
+    for (uint32_t i = 0; i < crowd->count; i++) crowd->members[i] = (struct member){.index = i, .fd = -1};
+    for (size_t i = 0; i < options->server_count; i++) {
+        if (find_server(crowd, options->servers[i], err) < 0) return -1;
+    }
+    crowd->server_count = crowd->place_count;
+    if (strcmp(options->login, LOGIN_ANONYMOUS) != 0) return read_logins(crowd, options->login, err);
+    if (add_login(crowd, STR(LOGIN_ANONYMOUS), (struct str){0}) != 0)
+        return err_set(err, ERR_MEMORY, "memory is out");
+    return 0;
+}
+
+void crowd_close(struct crowd *crowd) {
+    for (uint32_t i = 0; crowd->members != NULL && i < crowd->count; i++) {
+        hang_up(&crowd->members[i]);
+        buf_free(&crowd->members[i].out);
+        buf_free(&crowd->members[i].tail);
+    }
+    for (size_t i = 0; i < crowd->login_count; i++) buf_wipe(&crowd->logins[i]);
+    if (crowd->parser != NULL) parser_close(crowd->parser);
+    if (crowd->epoll >= 0) close(crowd->epoll);
+    free(crowd->logins);
+    free(crowd->members);
+    free(crowd->input);
+}

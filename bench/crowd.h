@@ -1,0 +1,83 @@
+// Many clients of the activity stream in one loop: they connect, log in, follow REDIRECT, and pass on what they
+// hear.
+//
+//   WAITING ──dial──► CONNECTING ──► ASKING ──LOGIN_SUCCESS──► IN
+//                         ▲             │ REDIRECT             │
+//                         └─────────────┴──────────────────────┘      anything else that ends one: GONE, and
+//                                                                     the crowd has failed
+#pragma once
+
+#include "options.h"
+
+#include "base/buf.h"
+#include "wire/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define CROWD_MAX_HOPS    5                        // redirects that one client follows
+#define CROWD_MAX_PLACES  (OPTIONS_MAX_SERVERS * 4) // servers, those told by REDIRECT included
+#define CROWD_PLACE_TEXT  80
+
+enum member_state { WAITING, CONNECTING, ASKING, IN, GONE };
+
+struct member {
+    uint32_t index;
+    int fd;
+    enum member_state state;
+    unsigned place; // its server
+    unsigned hops;  // redirects followed
+    bool writing;   // waits for its socket to take more
+    struct buf out; // not yet sent
+    struct buf tail; // the beginning of a line that has not arrived whole
+    uint64_t dialled_ns, in_ns; // when it began, and when it was logged in where it is now
+};
+
+struct place {
+    struct sockaddr_storage address;
+    socklen_t len;
+    char text[CROWD_PLACE_TEXT];
+    uint32_t members; // logged in there
+};
+
+struct crowd {
+    int epoll;
+    struct member *members;
+    uint32_t count;
+    uint32_t started, in;       // members that have left WAITING; that are logged in
+    uint64_t changed_ns;        // when a member changed its state last
+    struct place places[CROWD_MAX_PLACES];
+    size_t place_count;
+    size_t server_count; // the first places: those of --servers
+    struct buf *logins;  // LOGIN lines, taken in turn
+    size_t login_count;
+    struct parser *parser;
+    char *input;
+    size_t max_line;
+    bool hold;       // from now on nobody may be redirected
+    bool failed;     // `err` has the first failure
+    struct err err;
+    // Called for what members that are IN read, if set: takes whole lines it knows from the front and returns how
+    // many bytes these were; a line it does not know is left for the crowd.
+    size_t (*hear)(void *context, struct member *member, const char *data, size_t len, uint64_t now_ns);
+    void *context;
+};
+
+// max_line: the longest line that a server may send.
+int crowd_open(struct crowd *crowd, const struct options *options, size_t max_line, struct err *err);
+void crowd_close(struct crowd *crowd);
+
+// Logs everyone in, `pace` of them at a time, the first `servers` of the places in turn. -1: not all were within
+// the deadline (without any progress), or the crowd failed.
+int crowd_bring(struct crowd *crowd, uint32_t pace, size_t servers, const struct options *options,
+                struct err *err);
+
+// Waits for readiness, at most until `until_ns`, and serves it.
+void crowd_turn(struct crowd *crowd, uint64_t until_ns);
+
+// Sends what is in member->out as far as the socket takes it; the rest goes out in later turns.
+void crowd_send(struct crowd *crowd, struct member *member);
+
+// The members `"username":...,"secret":...,` that this member's ACTIVITY_MESSAGE must carry.
+struct str crowd_credentials(const struct crowd *crowd, const struct member *member);
