@@ -125,7 +125,8 @@ void client_finish(struct client *client, enum close_reason reason) {
     client->phase = CLIENT_FINISHING;
     hub_count_closed(shard->hub, reason);
     reader_finish(&client->reader, reel_head(shard->hub->reel));
-    shard_deadline(shard, client, &shard->finishing, shard->draining ? LINGER_STOPPING_MS : LINGER_MS);
+    uint64_t now = loop_now(shard->loop), until = shard->drain_until_ms; // a stop gives it drain_ms to take its part
+    shard_deadline(shard, client, &shard->finishing, !shard->draining ? LINGER_MS : until > now ? until - now : 0);
     if (!client->eof) sock_want(client->sock, sock_wanted(client->sock) | SOCK_WANT_READ);
     shard_touch(shard, client);
 }
@@ -139,6 +140,10 @@ static void client_linger(struct client *client) {
     }
     if (client->phase == CLIENT_LINGERING) return;
     client->phase = CLIENT_LINGERING;
+    if (client->shard->draining) {
+        shard_no_deadline(client->shard, client);
+        shard_deadline(client->shard, client, &client->shard->finishing, LINGER_STOPPING_MS);
+    }
     shutdown(sock_fd(client->sock), SHUT_WR);
 }
 

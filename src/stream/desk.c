@@ -112,7 +112,13 @@ static void desk_login_now(struct desk *desk, struct request *request) {
     }
 }
 
+// A request that is held may outlive its client: as many may be held as may wait to be hashed.
 static void desk_hold(struct desk *desk, struct request *request, uint64_t delay_ms) {
+    if (desk->held_count >= desk->stream->settings.hash_queue) {
+        desk_busy(request);
+        return;
+    }
+    desk->held_count++;
     request->due_ms = loop_now(desk->stream->loop) + delay_ms;
     DL_APPEND(desk->held, request);
 }
@@ -184,7 +190,8 @@ void desk_decided(void *context, struct lock *lock, enum lock_outcome outcome) {
     case LOCK_GRANTED: settle_start(desk, lock, &request->from, false); return;
     case LOCK_REFUSED: desk_register_taken(request); break;
     case LOCK_TIMED_OUT:
-        desk_answer(request, false, "",
+        if (desk->stopping) desk_busy(request);
+        else desk_answer(request, false, "",
                     "not every server answered in time (register_timeout); the name was not registered, try again");
         break;
     }
@@ -216,6 +223,7 @@ void desk_tick(struct desk *desk, uint64_t now_ms) {
     DL_FOREACH_SAFE(desk->held, request, next) {
         if (request->due_ms > now_ms && !desk->stopping) continue;
         DL_DELETE(desk->held, request);
+        desk->held_count--;
         if (desk->stopping) desk_busy(request);
         else desk_login(desk, request); // asked again: others may have failed meanwhile
     }

@@ -14,6 +14,7 @@ struct desk {
     struct throttle *throttle;
     struct verified *verified;
     struct request *held;  // by the throttle
+    size_t held_count;
     size_t jobs;           // verifications on the pool
     size_t settling;       // accounts being made
     size_t registering;    // REGISTERs not answered yet

@@ -1,5 +1,8 @@
 // Which lock messages were seen lately. Names and secrets are remembered only as a digest under the process's
 // key. One record per (name, secret), in order of age; its marks say what came by which link.
+// Memory may run out while a table grows: the element then has hh.tbl == NULL.
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
 #include "stream/lock_seen.h"
 
 #include <stdlib.h>
@@ -29,6 +32,7 @@ struct lock_seen {
 static void seen_drop(struct locks *locks, struct lock_seen *seen) {
     HASH_DEL(locks->seen, seen);
     DL_DELETE(locks->seen_oldest, seen);
+    locks->marks -= seen->capacity;
     free(seen->marks);
     free(seen);
 }
@@ -60,6 +64,10 @@ static struct lock_seen *seen_of(struct locks *locks, const struct message *mess
     seen->digest = digest;
     seen->since_ms = now_ms;
     HASH_ADD(hh, locks->seen, digest, sizeof digest, seen);
+    if (seen->hh.tbl == NULL) {
+        free(seen);
+        return NULL;
+    }
     DL_APPEND(locks->seen_oldest, seen);
     return seen;
 }
@@ -70,19 +78,28 @@ void lock_seen_forget(struct locks *locks, struct str username, struct str secre
     if (seen != NULL) seen_drop(locks, seen);
 }
 
-static struct lock_mark *mark_of(struct lock_seen *seen, uint32_t link, enum command command, const char *server) {
+// Room for one more mark; the oldest records make it.
+static bool marks_grow(struct locks *locks, struct lock_seen *seen) {
+    if (seen->count == MARKS_MAX) return false;
+    if (seen->count < seen->capacity) return true;
+    size_t capacity = seen->capacity == 0 ? 2 : seen->capacity * 2;
+    while (locks->marks + capacity - seen->capacity > LOCKS_MAX_MARKS && locks->seen_oldest != seen)
+        seen_drop(locks, locks->seen_oldest);
+    struct lock_mark *marks = realloc(seen->marks, capacity * sizeof *marks);
+    if (marks == NULL) return false;
+    locks->marks += capacity - seen->capacity;
+    seen->marks = marks;
+    seen->capacity = capacity;
+    return true;
+}
+
+static struct lock_mark *mark_of(struct locks *locks, struct lock_seen *seen, uint32_t link, enum command command,
+                                 const char *server) {
     for (size_t i = 0; i < seen->count; i++) {
         struct lock_mark *mark = &seen->marks[i];
         if (mark->link == link && mark->command == command && strcmp(mark->server, server) == 0) return mark;
     }
-    if (seen->count == MARKS_MAX) return NULL;
-    if (seen->count == seen->capacity) {
-        size_t capacity = seen->capacity == 0 ? 4 : seen->capacity * 2;
-        struct lock_mark *marks = realloc(seen->marks, capacity * sizeof *marks);
-        if (marks == NULL) return NULL;
-        seen->marks = marks;
-        seen->capacity = capacity;
-    }
+    if (!marks_grow(locks, seen)) return NULL;
     struct lock_mark *mark = &seen->marks[seen->count++];
     *mark = (struct lock_mark){.link = link, .command = command};
     strcpy(mark->server, server);
@@ -108,8 +125,9 @@ bool lock_seen_admit(struct locks *locks, uint32_t link, const struct message *m
     if (message->server.ptr != NULL && !str_copy(message->server, server, sizeof server)) return false;
     struct lock_seen *seen = seen_of(locks, message, now_ms);
     if (seen == NULL) return true;
-    struct lock_mark *mark = mark_of(seen, link, message->command, server);
-    if (mark == NULL || mark->times >= limit) return false;
+    struct lock_mark *mark = mark_of(locks, seen, link, message->command, server);
+    if (mark == NULL) return seen->count < MARKS_MAX; // memory is out; or a peer invents servers
+    if (mark->times >= limit) return false;
     mark->times++;
     seen_new_round(seen, message->command);
     return true;

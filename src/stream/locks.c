@@ -1,4 +1,7 @@
 // Registration locks. See locks.h for the states and the rules.
+// Memory may run out while a table grows: the element then has hh.tbl == NULL.
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
 #include "stream/locks.h"
 
 #include "base/log.h"
@@ -36,7 +39,10 @@ static struct lock *lock_add(struct locks *locks, const struct login *login, str
     lock->has_secret = secret.ptr != NULL;
     if (lock->has_secret) secret_digest(&locks->key, secret, &lock->digest);
     HASH_ADD_STR(locks->table, login.fold, lock);
-    return lock;
+    if (lock->hh.tbl != NULL) return lock;
+    secret_wipe(&lock->digest, sizeof lock->digest);
+    free(lock);
+    return NULL;
 }
 
 // Out of the list that its state puts it in.
@@ -181,15 +187,26 @@ static void locks_request(struct locks *locks, uint32_t link, const struct messa
                           message->secret, allowed ? locks->own_id : no_text, 0);
 }
 
-static void lock_allowed(struct locks *locks, struct lock *lock, struct str server) {
-    for (size_t i = 0; server.ptr != NULL && i < lock->expected_count; i++) {
-        if (!str_equal_text(server, lock->expected[i].id)) continue;
-        lock->expected[i].answered = true;
-        lock_check(locks, lock);
-        return;
+// Who signed: one of those that are waited for, or a neighbour on this link that had no name yet. NULL: a newcomer,
+// or nobody: such an answer must not stand for another's.
+static struct lock_expected *lock_signer(const struct lock *lock, uint32_t link, struct str server) {
+    struct lock_expected *unnamed = NULL;
+    for (size_t i = 0; i < lock->expected_count; i++) {
+        struct lock_expected *one = &lock->expected[i];
+        if (one->id[0] != '\0' && str_equal_text(server, one->id)) return one;
+        if (one->id[0] == '\0' && one->link == link && !one->answered) unnamed = one;
     }
-    // Unsigned, or signed by one that we knew only as a neighbour; rule 5 has dropped repeats.
-    lock->unsigned_answers++;
+    return unnamed;
+}
+
+// Rule 2; rule 5 has dropped repeats.
+static void lock_allowed(struct locks *locks, struct lock *lock, uint32_t link, struct str server) {
+    if (server.ptr == NULL) {
+        lock->unsigned_answers++;
+    } else {
+        struct lock_expected *signer = lock_signer(lock, link, server);
+        if (signer != NULL) signer->answered = true;
+    }
     lock_check(locks, lock);
 }
 
@@ -217,7 +234,7 @@ void locks_message(struct locks *locks, uint32_t link, const struct message *mes
         log_info(L_MSG("denial ignored"), L_STR("login", login.name), L_STR("why", "it is an account here"));
     if (lock == NULL || !lock_matches(locks, lock, message->secret)) return;
     if (message->command == COMMAND_LOCK_DENIED) locks_denied(locks, lock);
-    else if (lock->state == LOCK_ASKING) lock_allowed(locks, lock, message->server);
+    else if (lock->state == LOCK_ASKING) lock_allowed(locks, lock, link, message->server);
 }
 
 // --- logging in, settling -----------------------------------------------------------------------------------

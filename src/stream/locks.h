@@ -11,7 +11,8 @@
 //  1. A request is denied when the name is an account or has a lock here, whatever the secret; otherwise it is
 //     recorded and allowed. It is passed on to the other links in both cases, and the answer goes to all.
 //  2. A REGISTER succeeds when every server known at its start has allowed it: those that sign their answer
-//     are counted once each, unsigned answers by number. A server forgotten meanwhile is no longer waited for.
+//     are counted once each, unsigned answers by number. A server forgotten meanwhile is no longer waited for; one
+//     that came meanwhile is not, and its signed answer does not stand for another's.
 //  3. One denial with name and secret ends it. So does register_timeout, which tells the others LOCK_DENIED.
 //  4. LOCK_DENIED with name and secret removes a RECORDED lock; never one that was used to log in, never an account.
 //  5. One lock message per (command, name, secret, server) per link and window; repeats are dropped. LOCK_ALLOWED
@@ -33,6 +34,7 @@
 #define LOCKS_MAX 65536u          // names with a lock here; beyond it requests are denied
 #define LOCKS_MAX_PER_LINK 32768u // recorded on behalf of one link: a flood leaves room for the others
 #define LOCKS_MAX_SEEN 65536u     // (name, secret) pairs remembered for rule 5; the oldest make room
+#define LOCKS_MAX_MARKS 524288u   // messages remembered for them, likewise
 
 enum lock_state { LOCK_ASKING, LOCK_RECORDED, LOCK_SETTLING };
 
@@ -75,6 +77,7 @@ struct locks_ops {
 struct locks {
     struct lock *table, *asking, *recorded;
     struct lock_seen *seen, *seen_oldest;
+    size_t marks; // of all of `seen`
     struct secret_key key; // the process's
     uint64_t register_timeout_ms, window_ms;
     struct str own_id; // signs our answers

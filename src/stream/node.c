@@ -1,4 +1,7 @@
 // One server among servers: itself, its announces, its place in the tree, and time. See node.h.
+// Memory may run out while a table grows: the element then has hh.tbl == NULL.
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
 #include "stream/node_private.h"
 
 #include "base/log.h"
@@ -64,6 +67,7 @@ void node_init(struct node *node, const struct node_identity *identity, const st
     locks_init(&node->locks, identity->key, str_of(node->id), &lock_ops, node);
     locks_set_times(&node->locks, settings->register_timeout_ms, settings->lock_window_ms);
     tree_init(&node->tree, settings, &node->dice, now_ms);
+    node_circle_init(node);
     node->announce_ms = now_ms + settings->announce_interval_ms;
 }
 
@@ -116,8 +120,12 @@ struct node_origin *node_origin_of(struct node *node, struct str id) {
     if (origin == NULL) return NULL;
     str_copy(id, origin->id, sizeof origin->id);
     origin->index = index;
-    node->origin_by_index[index] = origin;
     HASH_ADD_KEYPTR(hh, node->origins, origin->id, id.len, origin);
+    if (origin->hh.tbl == NULL) {
+        free(origin);
+        return NULL;
+    }
+    node->origin_by_index[index] = origin;
     return origin;
 }
 
@@ -184,32 +192,19 @@ static bool target_refused(void *context, const struct settings_target *target) 
     const char *why = NULL;
     const char *host = strcmp(target->host, "localhost") == 0 ? "127.0.0.1" : target->host;
     if (is_us(node, target)) why = "it is this server itself";
-    else if (peers_at(&node->peers, host, target->port) != NULL) why = "it is linked to us already; another link would close a circle";
+    else if (peers_at(&node->peers, host, target->port) != NULL)
+        why = "it is linked to us already; another link would close a circle";
     if (why == NULL) return false;
-    log_warn(L_MSG("not connecting"), L_STR("host", target->host), L_UINT("port", target->port), L_STR("why", why));
+    // It may stay so for good: said the first times only.
+    enum log_level level = node->tree.backoff_ms < TREE_BACKOFF_MOST_MS ? LOG_WARN : LOG_DEBUG;
+    log_write(level, (const struct log_field[]){L_MSG("not connecting"), L_STR("host", target->host),
+                                                L_UINT("port", target->port), L_STR("why", why), {0}});
     return true;
 }
 
 void node_dial_failed(struct node *node, const char *why, uint64_t now_ms) {
     log_warn(L_MSG("connect failed"), L_STR("why", why));
     tree_failed(&node->tree, now_ms);
-}
-
-void node_circle_seen(struct node *node, uint64_t now_ms) {
-    node->circle_seen_ms = now_ms;
-    if (node->tree.state != TREE_LINKED || node_links(node) < 2 || node->circle_cut_ms != 0) return;
-    // Every server of the circle sees it; who draws the shortest wait cuts it, and the others see it no more.
-    node->circle_cut_ms = now_ms + dice_between(&node->dice, 50, 2 * node->settings->announce_interval_ms);
-}
-
-static void node_circle_tick(struct node *node, uint64_t now_ms) {
-    if (node->circle_cut_ms == 0 || node->circle_cut_ms > now_ms) return;
-    node->circle_cut_ms = 0;
-    if (now_ms - node->circle_seen_ms > node->settings->announce_interval_ms * 3 / 2) return;
-    struct node_link *link, *next;
-    HASH_ITER(hh, node->links, link, next) {
-        if (link->dialled && link->state == NODE_LINK_UP) node_cut(node, link, "the servers form a circle", now_ms);
-    }
 }
 
 // --- time ---------------------------------------------------------------------------------------------------
@@ -241,7 +236,7 @@ uint64_t node_deadline(const struct node *node) {
     when = least(when, node_links_deadline(node));
     when = least(when, peers_deadline(&node->peers));
     when = least(when, node_rounds_deadline(node));
-    if (node->circle_cut_ms != 0) when = least(when, node->circle_cut_ms);
+    if (node->circle.cut_ms != 0) when = least(when, node->circle.cut_ms);
     return least(when, locks_deadline(&node->locks));
 }
 

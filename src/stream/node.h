@@ -62,6 +62,7 @@ struct node_link {
     bool greeted_herald;  // our AUTHENTICATE declared us Herald
     bool announced;       // any announce was heard on it
     bool signs;           // its LOCK_ALLOWED carried "server"
+    bool cries_circle;    // where there is none: not believed again
     char herald_id[PEER_ID_MAX + 1];
     char address[ADDRESS_TEXT_SIZE]; // for the log
     uint64_t since_ms;    // state, or quiet, began
@@ -75,6 +76,21 @@ struct node_origin {
     uint64_t sequence; // the last one taken
     uint64_t round;    // of hints: the last one heard
     UT_hash_handle hh;
+};
+
+#define NODE_TOKENS_MAX 32
+#define NODE_TOKEN_SIZE 17
+
+struct node_circle { // node_circle.c
+    char token[NODE_TOKEN_SIZE]; // ours
+    uint64_t sent_ms;            // last; 0: never
+    struct {
+        char token[NODE_TOKEN_SIZE];
+        uint64_t passed_ms;
+    } others[NODE_TOKENS_MAX];
+    uint64_t cut_ms;             // 0, or when to cut our link if a circle with a plain server is still there
+    uint64_t first_ms, seen_ms;  // of that circle
+    uint64_t rest_ms;            // we have cut one: until when nothing is dialled
 };
 
 struct node {
@@ -91,8 +107,7 @@ struct node {
     size_t origin_capacity;
     uint64_t announce_ms;      // when the next announce is due
     uint64_t announced_ms;     // the last one
-    uint64_t circle_cut_ms;    // 0, or when to cut our own link if the circle is still there
-    uint64_t circle_seen_ms;
+    struct node_circle circle;
     struct node_round *rounds; // of clients sent away, not yet told; oldest first
     struct buf line;           // scratch for encoding
     const struct node_ops *ops;

@@ -87,7 +87,7 @@ void node_rounds_fini(struct node *node) {
 
 // --- others' ------------------------------------------------------------------------------------------------
 
-void node_expected_heard(struct node *node, const struct message *message) {
+void node_expected_heard(struct node *node, const struct node_link *from, const struct message *message) {
     if (str_equal_text(message->origin, node->id)) {
         struct peer *peer = peers_find(&node->peers, message->server);
         if (peer != NULL) peer->expects = PEER_EXPECTS;
@@ -101,26 +101,27 @@ void node_expected_heard(struct node *node, const struct message *message) {
     }
     const struct peer *to = peers_find(&node->peers, message->origin);
     const struct node_link *link = to != NULL ? node_link_find(node, to->link) : NULL;
-    if (link == NULL || !link->herald || link->state != NODE_LINK_UP) return;
+    if (link == NULL || link == from || !link->herald || link->state != NODE_LINK_UP) return;
     buf_truncate(&node->line, 0);
     if (message_write_expected(&node->line, message->server, message->origin, message->sequence) == 0)
         node_send(node, link);
 }
 
 void node_hints_heard(struct node *node, const struct node_link *link, const struct message *message, uint64_t now_ms) {
+    if (str_equal_text(message->origin, node->id)) return; // come round a circle
     struct node_origin *origin = node_origin_of(node, message->origin);
-    if (str_equal_text(message->origin, node->id) || origin == NULL || message->sequence <= origin->round)
-        return; // come round a circle
+    if (origin == NULL || message->sequence <= origin->round) return; // likewise
     origin->round = message->sequence;
+    bool expected = false;
     for (size_t i = 0; i < message->hint_count; i++) {
         const struct message_hint *hint = &message->hints[i];
         bool us = str_equal_text(hint->id, node->id);
         node->ops->hinted(node->context, hint->id, hint->count, us, now_ms);
-        if (!us) continue;
-        buf_truncate(&node->line, 0);
-        if (message_write_expected(&node->line, str_of(node->id), message->origin, message->sequence) == 0)
-            node_send(node, link);
+        expected |= us;
     }
+    buf_truncate(&node->line, 0);
+    if (expected && message_write_expected(&node->line, str_of(node->id), message->origin, message->sequence) == 0)
+        node_send(node, link);
     buf_truncate(&node->line, 0);
     if (message_write_hints(&node->line, message->hints, message->hint_count, message->origin, message->sequence) == 0)
         node_send_others(node, link->id, true);

@@ -1,4 +1,7 @@
 // The node's links: from greeting to up to gone. See node.h for the picture.
+// Memory may run out while a table grows: the element then has hh.tbl == NULL.
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
 #include "stream/node_private.h"
 
 #include "base/log.h"
@@ -20,7 +23,9 @@ static struct node_link *link_add(struct node *node, uint32_t id, const char *ad
     link->since_ms = link->heard_ms = now_ms;
     str_copy(str_of(address), link->address, sizeof link->address);
     HASH_ADD(hh, node->links, id, sizeof link->id, link);
-    return link;
+    if (link->hh.tbl != NULL) return link;
+    free(link);
+    return NULL;
 }
 
 size_t node_links(const struct node *node) {
@@ -101,11 +106,13 @@ void node_link_down(struct node *node, uint32_t id, const char *why, uint64_t no
 
 // --- coming -------------------------------------------------------------------------------------------------
 
-// Between Herald servers a newcomer learns at once what we know; a plain one hears it with the next announces.
-static void link_tell_peers(struct node *node, struct node_link *link) {
+// Between Herald servers a newcomer learns at once what we know; a plain one hears it with the next announces. Who
+// is overdue may be dead: told on, it would be alive there for another three intervals.
+static void link_tell_peers(struct node *node, struct node_link *link, uint64_t now_ms) {
     struct peer *peer, *next;
     HASH_ITER(hh, node->peers.table, peer, next) {
-        if (peer->link == link->id) continue;
+        bool overdue = now_ms - peer->heard_ms > node->settings->announce_interval_ms * 5 / 4;
+        if (overdue || peer->link == link->id || strcmp(peer->id, link->herald_id) == 0) continue;
         buf_truncate(&node->line, 0);
         if (message_write_announce(&node->line, str_of(peer->id), peer->load, str_of(peer->hostname), peer->port) == 0)
             node_send(node, link);
@@ -129,7 +136,7 @@ void node_link_up(struct node *node, struct node_link *link, bool herald, uint64
     }
     node_write_announce(node);
     node_send(node, link);
-    if (herald) link_tell_peers(node, link);
+    if (herald) link_tell_peers(node, link, now_ms);
 }
 
 void node_linked_out(struct node *node, uint32_t id, const char *address, uint64_t now_ms) {
@@ -184,9 +191,10 @@ void node_linked_in(struct node *node, uint32_t id, const char *address, const s
     }
     bool herald = message->herald_version != 0 && message->herald_id.len > 0 && message->herald_id.len <= PEER_ID_MAX;
     if (herald) {
-        if (!node_link_unique(node, link, message->herald_id, now_ms)) return;
+        // First of all: by it the other side knows that a refusal is not one of its greeting.
         buf_truncate(&node->line, 0);
         if (message_write_herald(&node->line, str_of(node->id)) == 0) node_send(node, link);
+        if (!node_link_unique(node, link, message->herald_id, now_ms)) return;
     }
     node_link_up(node, link, herald, now_ms);
 }
@@ -195,7 +203,7 @@ void node_linked_in(struct node *node, uint32_t id, const char *address, const s
 
 static uint64_t link_deadline(const struct node *node, const struct node_link *link) {
     if (link->state == NODE_LINK_GREETING) return link->since_ms + NODE_GREETING_MS;
-    if (link->announced) return link->heard_ms + node_silence_ms(node);
+    if (link->announced || link->herald) return link->heard_ms + node_silence_ms(node);
     return UINT64_MAX;
 }
 

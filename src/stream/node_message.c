@@ -11,7 +11,24 @@ typedef enum node_result (*link_handler)(struct node *node, struct node_link *li
 
 // --- SERVER_ANNOUNCE ----------------------------------------------------------------------------------------
 
-#define FORWARD_GAP_MS 50u // an unchanged announce is passed on at most so often
+#define FORWARD_ROUND_MS 1250u // or a quarter of an interval: in each an announce is passed on
+#define FORWARD_CHANGED 8u     // so many times when it tells something new, else once: nothing runs round for ever
+
+static bool announce_due(const struct node *node, struct peer *peer, enum peers_heard heard, uint64_t now_ms) {
+    uint64_t round = node->settings->announce_interval_ms / 4;
+    if (round > FORWARD_ROUND_MS) round = FORWARD_ROUND_MS;
+    if (heard == PEERS_NEW || now_ms - peer->round_ms >= round) {
+        peer->round_ms = now_ms;
+        peer->forwarded = 0;
+    }
+    return peer->forwarded++ < (heard == PEERS_SAME ? 1 : FORWARD_CHANGED);
+}
+
+// It came through two links by turns: they are two of a circle, if we dialled one of them.
+static void announce_check_circle(struct node *node, struct node_link *link, const struct peer *peer, uint64_t now_ms) {
+    const struct node_link *other = peer->by_turns != 0 ? node_link_find(node, peer->by_turns) : NULL;
+    if (other != NULL && (link->dialled || other->dialled)) node_circle_seen(node, link, other, now_ms);
+}
 
 static void announce_forward(struct node *node, const struct node_link *link, const struct peer *peer) {
     buf_truncate(&node->line, 0);
@@ -26,7 +43,7 @@ static enum node_result on_announce(struct node *node, struct node_link *link, c
         return NODE_TAKEN;
     }
     if (str_equal_text(message->id, node->id)) {
-        node_circle_seen(node, now_ms);
+        node_circle_seen(node, link, NULL, now_ms);
         return NODE_TAKEN;
     }
     link->announced = true;
@@ -43,9 +60,8 @@ static enum node_result on_announce(struct node *node, struct node_link *link, c
         log_info(L_MSG("server heard"), L_STR("id", peer->id), L_STR("hostname", peer->hostname),
                  L_UINT("port", peer->port), L_UINT("load", peer->load));
     node->ops->server_heard(node->context, peer, now_ms);
-    if (heard == PEERS_SAME && now_ms - peer->forwarded_ms < FORWARD_GAP_MS) return NODE_TAKEN;
-    peer->forwarded_ms = now_ms;
-    announce_forward(node, link, peer);
+    announce_check_circle(node, link, peer, now_ms);
+    if (announce_due(node, peer, heard, now_ms)) announce_forward(node, link, peer);
     return NODE_TAKEN;
 }
 
@@ -87,7 +103,8 @@ static enum node_result on_herald(struct node *node, struct node_link *link, con
         return NODE_TAKEN;
     }
     if (message->hint_count > 0) node_hints_heard(node, link, message, now_ms);
-    else if (message->server.len > 0) node_expected_heard(node, message);
+    else if (message->server.len > 0) node_expected_heard(node, link, message);
+    else node_circle_token(node, link, message->herald_id, now_ms);
     return NODE_TAKEN;
 }
 
@@ -132,7 +149,8 @@ static bool greeting_message(struct node *node, struct node_link *link, const st
                              uint64_t now_ms) {
     switch (message->command) {
     case COMMAND_HERALD:
-        if (!link->greeted_herald || message->herald_version == 0 || message->herald_id.len > PEER_ID_MAX) {
+        if (!link->greeted_herald || message->herald_version == 0 || message->herald_id.len == 0 ||
+            message->herald_id.len > PEER_ID_MAX) {
             node_refuse(node, link, COMMAND_INVALID_MESSAGE, "unexpected HERALD", now_ms);
         } else if (node_link_unique(node, link, message->herald_id, now_ms)) {
             node_link_up(node, link, true, now_ms);

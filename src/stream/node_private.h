@@ -20,14 +20,20 @@ uint64_t node_links_deadline(const struct node *node);
 
 // --- node_hint.c
 void node_hints_heard(struct node *node, const struct node_link *link, const struct message *message, uint64_t now_ms);
-void node_expected_heard(struct node *node, const struct message *message);
+void node_expected_heard(struct node *node, const struct node_link *from, const struct message *message);
 void node_rounds_tick(struct node *node, uint64_t now_ms);
 uint64_t node_rounds_deadline(const struct node *node);
 void node_rounds_fini(struct node *node);
+
+// --- node_circle.c
+void node_circle_init(struct node *node);
+// What came by `link` should not have: it came by `other` as well (NULL: it is our own).
+void node_circle_seen(struct node *node, struct node_link *link, const struct node_link *other, uint64_t now_ms);
+void node_circle_token(struct node *node, const struct node_link *link, struct str token, uint64_t now_ms);
+void node_circle_tick(struct node *node, uint64_t now_ms);
 
 // --- node.c
 void node_announce_by(struct node *node, uint64_t when_ms); // no later than
 void node_write_announce(struct node *node);                // ours, into node->line
 struct node_origin *node_origin_of(struct node *node, struct str id); // NULL: no room
-void node_circle_seen(struct node *node, uint64_t now_ms);
 uint64_t node_silence_ms(const struct node *node); // how long a link that announces may be silent

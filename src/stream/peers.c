@@ -1,4 +1,7 @@
 // The servers we know of. See peers.h for the rules.
+// Memory may run out while a table grows: the element then has hh.tbl == NULL.
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
 #include "stream/peers.h"
 
 #include <stdlib.h>
@@ -49,7 +52,16 @@ static struct peer *peer_learn(struct peers *peers, struct str id) {
     if (peer == NULL) return NULL;
     str_copy(id, peer->id, sizeof peer->id);
     HASH_ADD_KEYPTR(hh, peers->table, peer->id, id.len, peer);
-    return peer;
+    if (peer->hh.tbl != NULL) return peer;
+    free(peer);
+    return NULL;
+}
+
+// Rule 2. The path was heard before the other one, and now again: neither is a leftover of the other.
+static void peer_heard_by_turns(const struct peers *peers, struct peer *peer, uint64_t now_ms) {
+    bool lately = peer->elsewhere != 0 && now_ms - peer->elsewhere_ms < peers->interval_ms * 3 / 2;
+    peer->by_turns = lately ? peer->elsewhere : 0;
+    peer->elsewhere = 0;
 }
 
 enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, uint64_t load, struct str hostname,
@@ -61,11 +73,14 @@ enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, u
         if (peer == NULL) return PEERS_FULL;
         heard = PEERS_NEW;
     } else if (peer->link != link && now_ms - peer->heard_ms < peers->interval_ms * 3 / 2) {
+        peer->elsewhere = link;
+        peer->elsewhere_ms = now_ms;
         return PEERS_ELSEWHERE; // rule 2
     } else if (peer->link != link || peer->load != load || peer->port != port ||
                !str_equal_text(hostname, peer->hostname)) {
         heard = PEERS_CHANGED;
     }
+    peer_heard_by_turns(peers, peer, now_ms);
     peer->link = link;
     peer->load = load;
     peer->port = port;

@@ -4,6 +4,7 @@
 //  1. An id is learnt from the first announce, through the link it came by, and belongs to that link.
 //  2. Announces of the same id through another link are ignored while the first path is fresh (an interval and a
 //     half): in a tree there is one path, so two are a circle, and an announce must not run round it.
+//     An id that is heard through two links by turns (its path, another, its path) tells of such a circle.
 //  3. An id unheard for three intervals is forgotten; so are all that came by a link when it goes down.
 #pragma once
 
@@ -25,7 +26,11 @@ struct peer {
     uint64_t load;
     uint32_t link;        // it was heard through
     uint64_t heard_ms;    // last time
-    uint64_t forwarded_ms; // last time it was passed on
+    uint32_t elsewhere;   // another link by which it came since (rule 2); 0: none
+    uint32_t by_turns;    // the last time: it came through this link as well, by turns; 0: it did not
+    uint64_t elsewhere_ms;
+    uint64_t round_ms;    // it was passed on `forwarded` times since (node_message.c)
+    unsigned forwarded;
     enum { PEER_EXPECTS_UNKNOWN, PEER_EXPECTS, PEER_EXPECTS_NOT } expects; // whether it answers hints (node_hint.c)
     UT_hash_handle hh;
 };

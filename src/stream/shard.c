@@ -55,7 +55,11 @@ void shard_no_deadline(struct shard *shard, struct client *client) {
 
 void shard_deadline(struct shard *shard, struct client *client, struct deadlines *list, uint64_t after_ms) {
     client->deadline_ms = loop_now(shard->loop) + after_ms;
-    DL_APPEND2(list->list, client, due_prev, due_next);
+    // Nearly always the last place: lengths of wait change only by a reload and at the stop.
+    struct client *before = list->list != NULL ? list->list->due_prev : NULL;
+    while (before != NULL && before->deadline_ms > client->deadline_ms)
+        before = before == list->list ? NULL : before->due_prev;
+    DL_APPEND_ELEM2(list->list, before, client, due_prev, due_next);
 }
 
 static void deadlines_close(struct shard *shard, struct deadlines *list, enum close_reason reason) {
@@ -191,7 +195,7 @@ static void *shard_main(void *context) {
     return NULL;
 }
 
-static void shard_close(struct shard *shard) {
+static void shard_free(struct shard *shard) {
     if (shard->mailbox != NULL) mailbox_close(shard->mailbox);
     wake_close(shard->wake);
     timer_close(shard->timer);
@@ -224,7 +228,7 @@ int shard_start(struct shard *shard, struct hub *hub, unsigned participant, cons
     *shard = (struct shard){.hub = hub, .participant = participant, .settings = *settings};
     secret_wipe(shard->settings.secret, sizeof shard->settings.secret); // not a shard's business
     if (shard_open(shard, err) != 0) {
-        shard_close(shard);
+        shard_free(shard);
         return -1;
     }
     // Signals are for the core thread.
@@ -234,7 +238,7 @@ int shard_start(struct shard *shard, struct hub *hub, unsigned participant, cons
     int failed = pthread_create(&shard->thread, NULL, shard_main, shard);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (failed != 0) {
-        shard_close(shard);
+        shard_free(shard);
         return err_system(err, failed, "cannot start a thread");
     }
     shard->running = true;
@@ -302,15 +306,19 @@ static void on_stop(struct mail *mail, void *context) {
 }
 
 void shard_stop(struct shard *shard) {
-    if (shard->running) {
-        struct mail *mail = calloc(1, sizeof *mail);
-        assert(mail != NULL); // a process that cannot have 16 bytes at its end has nothing left to save
-        mail->deliver = on_stop;
-        mailbox_post(shard->mailbox, mail);
-        pthread_join(shard->thread, NULL);
-        shard->running = false;
-        mailbox_drain(shard->mailbox); // arrivals and answers on their way: they are closed like the rest
-        while (shard->all != NULL) client_close(shard->all, CLOSE_STOPPING);
-    }
-    shard_close(shard);
+    if (!shard->running) return;
+    struct mail *mail = calloc(1, sizeof *mail);
+    assert(mail != NULL); // a process that cannot have 16 bytes at its end has nothing left to save
+    mail->deliver = on_stop;
+    mailbox_post(shard->mailbox, mail);
+    pthread_join(shard->thread, NULL);
+    shard->running = false;
+}
+
+void shard_close(struct shard *shard) {
+    assert(!shard->running);
+    shard->draining = true;        // an answer is heard, but nobody goes on to ask for more
+    mailbox_drain(shard->mailbox); // arrivals and answers on their way: they are closed like the rest
+    while (shard->all != NULL) client_close(shard->all, CLOSE_STOPPING);
+    shard_free(shard);
 }

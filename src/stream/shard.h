@@ -54,7 +54,8 @@ int shard_start(struct shard *shard, struct hub *hub, unsigned participant, cons
 // From the core thread.
 void shard_reload(struct shard *shard, const struct stream_settings *settings);
 void shard_drain(struct shard *shard, struct mail *drained); // posted to the core mailbox when done
-void shard_stop(struct shard *shard); // closes everyone at once, joins the thread, frees
+void shard_stop(struct shard *shard);  // joins the thread; what is mailed to it from now on waits for shard_close
+void shard_close(struct shard *shard); // closes everyone at once, frees
 
 // --- for client.c -------------------------------------------------------------------------------------------
 void shard_touch(struct shard *shard, struct client *client); // it has something to send in this turn

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OVERDUE_MS 20u
+
 // --- what the node does, beyond sockets and accounts --------------------------------------------------------
 
 static uint64_t stream_load(void *context) {
@@ -103,11 +105,12 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 static void stream_arm(struct stream *stream, uint64_t now_ms) {
-    uint64_t when = least(node_deadline(&stream->node), desk_deadline(stream->desk));
-    when = least(when, trunk_deadline(stream->trunk));
-    if (stream->draining && stream->drained != NULL) when = least(when, stream->drain_until_ms);
+    uint64_t when = trunk_deadline(stream->trunk);
+    if (!stream->draining) when = least(when, least(node_deadline(&stream->node), desk_deadline(stream->desk)));
+    else if (stream->drained != NULL) when = least(when, stream->drain_until_ms);
+    // What is still due after the turn waits for the pool (settle_ripe), whose mail brings a turn, too.
     if (when == UINT64_MAX) timer_stop(stream->timer);
-    else timer_start(stream->timer, when > now_ms ? when - now_ms : 1, 0);
+    else timer_start(stream->timer, when > now_ms ? when - now_ms : when == now_ms ? 1 : OVERDUE_MS, 0);
 }
 
 static void stream_turn(void *context) {
@@ -267,6 +270,7 @@ void stream_drain(struct stream *stream, void (*drained)(void *context), void *c
     stream->drain_until_ms = loop_now(stream->loop) + stream->settings.drain_ms + LINGER_MS;
     door_shut(stream->door);
     desk_stop(stream->desk);
+    locks_tick(&stream->node.locks, UINT64_MAX); // nobody waits for other servers any longer, and they are told
     stream->drain_mails = calloc(stream->shards_started, sizeof *stream->drain_mails);
     if (stream->drain_mails == NULL) {
         stream->drain_until_ms = 0; // no memory for politeness
@@ -284,9 +288,12 @@ void stream_close(struct stream *stream) {
     if (stream == NULL) return;
     loop_on_turn(stream->loop, NULL, NULL);
     if (stream->door != NULL) door_shut(stream->door);
+    // All threads end before anything of theirs goes; the desk's last answers go to the shards' mailboxes, and
+    // what its locks tell other servers to the trunk.
     for (unsigned i = 0; i < stream->shards_started; i++) shard_stop(&stream->shards[i]);
-    trunk_close(stream->trunk);
     desk_close(stream->desk);
+    for (unsigned i = 0; i < stream->shards_started; i++) shard_close(&stream->shards[i]);
+    trunk_close(stream->trunk);
     if (stream->node_ready) node_fini(&stream->node);
     if (stream->mailbox != NULL) mailbox_close(stream->mailbox); // the last clients are counted out and freed
     door_close(stream->door);

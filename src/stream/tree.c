@@ -18,35 +18,48 @@ void tree_init(struct tree *tree, const struct stream_settings *settings, struct
     tree_set_targets(tree, settings, now_ms);
 }
 
+static bool tree_has_targets(const struct tree *tree, const struct stream_settings *settings) {
+    if (tree->count != settings->connect_count) return false;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct settings_target *old = &tree->targets[i], *new = &settings->connect[i];
+        if (old->port != new->port || strcmp(old->host, new->host) != 0) return false;
+    }
+    return true;
+}
+
 void tree_set_targets(struct tree *tree, const struct stream_settings *settings, uint64_t now_ms) {
-    if (tree->count == settings->connect_count &&
-        memcmp(tree->targets, settings->connect, sizeof settings->connect[0] * tree->count) == 0)
-        return;
+    if (tree_has_targets(tree, settings)) return;
     memcpy(tree->targets, settings->connect, sizeof tree->targets);
     memset(tree->plain, 0, sizeof tree->plain);
     tree->count = settings->connect_count;
     tree->current = 0;
+    tree->renewed = tree->state == TREE_DIALLING || tree->state == TREE_GREETING;
     if (tree->state == TREE_ROOT || tree->state == TREE_WAITING) {
         tree->state = tree->count == 0 ? TREE_ROOT : TREE_WAITING;
         tree->next_ms = now_ms;
     }
 }
 
+static void tree_back_off(struct tree *tree, uint64_t now_ms) {
+    tree_wait(tree, now_ms, tree->backoff_ms);
+    tree->backoff_ms *= 2;
+    if (tree->backoff_ms > TREE_BACKOFF_MOST_MS) tree->backoff_ms = TREE_BACKOFF_MOST_MS;
+}
+
 // Rule 3: on to the next target; after the last one, back off and begin again.
 static void tree_step(struct tree *tree, uint64_t now_ms) {
-    if (tree->count == 0) {
+    if (tree->count == 0) { // the targets were taken away by a reload
         tree->state = TREE_ROOT;
         return;
     }
-    tree->current++;
-    if (tree->current < tree->count) {
+    tree->current = tree->renewed ? 0 : tree->current + 1;
+    if (tree->renewed || tree->current < tree->count) {
+        tree->renewed = false;
         tree_wait(tree, now_ms, TREE_BACKOFF_LEAST_MS / 4);
         return;
     }
     tree->current = 0;
-    tree_wait(tree, now_ms, tree->backoff_ms);
-    tree->backoff_ms *= 2;
-    if (tree->backoff_ms > TREE_BACKOFF_MOST_MS) tree->backoff_ms = TREE_BACKOFF_MOST_MS;
+    tree_back_off(tree, now_ms);
 }
 
 const struct settings_target *tree_dial(struct tree *tree,
@@ -68,6 +81,7 @@ bool tree_greets_plainly(const struct tree *tree) {
 
 void tree_failed(struct tree *tree, uint64_t now_ms) {
     if (tree->state != TREE_DIALLING && tree->state != TREE_GREETING) return;
+    tree->plain[tree->current] = false; // rule 4: who comes back may be another
     tree_step(tree, now_ms);
 }
 
@@ -78,33 +92,39 @@ void tree_greeting(struct tree *tree) {
 
 void tree_refused_greeting(struct tree *tree, uint64_t now_ms) {
     if (tree->state != TREE_GREETING) return;
-    bool *plain = &tree->plain[tree->current];
-    *plain = !*plain; // rule 4
-    if (*plain) {
-        tree->state = TREE_WAITING;
-        tree->next_ms = now_ms;
-    } else {
-        tree_step(tree, now_ms);
+    if (tree->renewed || tree->plain[tree->current]) {
+        tree_failed(tree, now_ms);
+        return;
     }
+    tree->plain[tree->current] = true; // rule 4
+    tree->state = TREE_WAITING;
+    tree->next_ms = now_ms;
 }
 
 void tree_linked(struct tree *tree, uint64_t now_ms) {
     assert(tree->state == TREE_GREETING);
     tree->state = TREE_LINKED;
     tree->linked_ms = now_ms;
+    tree->renewed = false;
 }
 
 void tree_lost(struct tree *tree, uint64_t now_ms) {
     if (tree->state != TREE_LINKED) return;
-    if (tree->count == 0) { // the targets were taken away by a reload
+    if (tree->count == 0) {
         tree->state = TREE_ROOT;
         return;
     }
-    bool settled = now_ms - tree->linked_ms >= TREE_SETTLED_MS;
-    if (settled) tree->backoff_ms = TREE_BACKOFF_LEAST_MS;
     tree->current = 0;
-    tree_wait(tree, now_ms, settled ? TREE_BACKOFF_LEAST_MS : tree->backoff_ms);
-    if (!settled && tree->backoff_ms < TREE_BACKOFF_MOST_MS) tree->backoff_ms *= 2;
+    if (now_ms - tree->linked_ms >= TREE_SETTLED_MS) {
+        tree->backoff_ms = TREE_BACKOFF_LEAST_MS;
+        tree_wait(tree, now_ms, TREE_BACKOFF_LEAST_MS);
+    } else {
+        tree_back_off(tree, now_ms);
+    }
+}
+
+void tree_rest(struct tree *tree, uint64_t until_ms) {
+    if (tree->state == TREE_WAITING && tree->next_ms < until_ms) tree->next_ms = until_ms;
 }
 
 uint64_t tree_deadline(const struct tree *tree) {

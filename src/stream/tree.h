@@ -1,12 +1,14 @@
 // Finding a parent in the tree (design, section 5: --connect). A pure core: what to dial, and when.
 //
 // Rules:
-//  1. Targets are tried in their order, the first first; after a success that is lost, from the first again.
+//  1. Targets are tried in their order, the first first; after a success that is lost, and when there are new ones,
+//     from the first again.
 //  2. Never ourselves, and never a server that we reach through one of our links: that would close a circle.
-//  3. Every try but the very first waits a random time: short between two targets, and after the last of the list a backoff that doubles
-//     from TREE_BACKOFF_LEAST_MS to TREE_BACKOFF_MOST_MS. A link that held TREE_SETTLED_MS resets it.
+//  3. Every try but the very first waits a random time: short between two targets, and after the last of the list a
+//     backoff that doubles from TREE_BACKOFF_LEAST_MS to TREE_BACKOFF_MOST_MS. A link that held TREE_SETTLED_MS
+//     resets it. After a circle was cut, nothing is dialled for as long as the servers need to find their new paths.
 //  4. A target that refused our Herald greeting is dialled once more at once, plainly, and remembered as plain;
-//     one that refuses the plain greeting too is greeted as Herald again the time after.
+//     one that refuses the plain greeting too, or cannot be reached, is greeted as Herald again the time after.
 #pragma once
 
 #include "base/dice.h"
@@ -26,6 +28,7 @@ struct tree {
     struct settings_target targets[SETTINGS_MAX_CONNECT];
     bool plain[SETTINGS_MAX_CONNECT]; // rule 4
     size_t count, current;
+    bool renewed;        // the targets are others than when `current` was dialled
     uint64_t next_ms;    // WAITING: when to try
     uint64_t backoff_ms; // the next one
     uint64_t linked_ms;  // LINKED: since
@@ -45,4 +48,5 @@ void tree_greeting(struct tree *tree);                         // connected; AUT
 void tree_refused_greeting(struct tree *tree, uint64_t now_ms); // rule 4
 void tree_linked(struct tree *tree, uint64_t now_ms);
 void tree_lost(struct tree *tree, uint64_t now_ms); // the link went down
+void tree_rest(struct tree *tree, uint64_t until_ms); // no try before
 uint64_t tree_deadline(const struct tree *tree);

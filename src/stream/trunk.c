@@ -61,6 +61,7 @@ static void cable_lost(struct cable *cable, const char *why) {
     uint32_t id = cable->id;
     if (!cable->finishing) node_link_down(&trunk->stream->node, id, why, loop_now(trunk->stream->loop));
     cable_close(cable);
+    wake_send(trunk->stream->wake); // what the node tells the others of it may come after this turn's flush
 }
 
 void trunk_cut(void *context, uint32_t link, const char *why) {
@@ -70,6 +71,7 @@ void trunk_cut(void *context, uint32_t link, const char *why) {
     if (cable == NULL || cable->finishing) return;
     cable->finishing = true;
     cable->held = false;
+    cable->end = cable->cursor;
     cable->deadline_ms = loop_now(stream->loop) + (stream->draining ? LINGER_STOPPING_MS : LINGER_MS);
     if (stream->trunk->deadline_ms > cable->deadline_ms) stream->trunk->deadline_ms = cable->deadline_ms;
     sock_want(cable->sock, sock_wanted(cable->sock) | SOCK_WANT_READ);
@@ -125,6 +127,7 @@ void trunk_up(void *context, uint32_t link, bool herald) {
     cable->up = true;
     cable->herald = herald;
     cable->cursor = reel_head(stream->hub.reel);
+    cable->end = UINT64_MAX;
     atomic_fetch_add(&stream->hub.links, 1);
 }
 
@@ -253,15 +256,20 @@ static void trunk_flush_all(struct trunk *trunk) {
     reel_leave(reel, HUB_CORE);
 }
 
-// After the sweep, never inside it.
-static void cable_settle(struct cable *cable, uint64_t now_ms) {
+// All that was to be said on it is sent.
+static void cable_shut(struct cable *cable, uint64_t now_ms) {
+    uint64_t until = now_ms + (cable->trunk->stream->draining ? LINGER_STOPPING_MS : LINGER_MS);
+    if (cable->deadline_ms > until) cable->deadline_ms = until;
+    cable->shut = true;
+    shutdown(sock_fd(cable->sock), SHUT_WR);
+}
+
+// After the sweep, never inside it. Returns when to look at it again; UINT64_MAX: when its socket says so.
+static uint64_t cable_settle(struct cable *cable, uint64_t now_ms) {
     switch (cable->choked ? READER_LAPPED : cable->result) {
     case READER_DONE:
         sock_want(cable->sock, sock_wanted(cable->sock) & ~SOCK_WANT_WRITE);
-        if (cable->finishing && !cable->shut) {
-            cable->shut = true;
-            shutdown(sock_fd(cable->sock), SHUT_WR);
-        }
+        if (cable->finishing && !cable->shut) cable_shut(cable, now_ms);
         break;
     case READER_BLOCKED:
         cable->blocked = true;
@@ -270,10 +278,13 @@ static void cable_settle(struct cable *cable, uint64_t now_ms) {
     case READER_LAPPED:
         hub_count_closed(&cable->trunk->stream->hub, CLOSE_LAPPED);
         cable_lost(cable, close_words(CLOSE_LAPPED));
-        return;
-    case READER_GONE: cable_lost(cable, "the other side closed"); return;
+        return UINT64_MAX;
+    case READER_GONE: cable_lost(cable, "the other side closed"); return UINT64_MAX;
     }
-    if (cable->finishing && cable->deadline_ms <= now_ms) cable_close(cable);
+    if (!cable->finishing) return cable->stalled.len > 0 ? now_ms + 1 : UINT64_MAX;
+    if (cable->deadline_ms > now_ms) return cable->deadline_ms;
+    cable_close(cable);
+    return UINT64_MAX;
 }
 
 void trunk_turn(struct trunk *trunk) {
@@ -281,14 +292,13 @@ void trunk_turn(struct trunk *trunk) {
     trunk_retry(trunk);
     if (trunk->appended) hub_wake_readers(&trunk->stream->hub, HUB_CORE);
     trunk->appended = false;
+    trunk->deadline_ms = UINT64_MAX;
     if (trunk->cables == NULL) return;
     trunk_flush_all(trunk);
-    trunk->deadline_ms = UINT64_MAX;
     struct cable *cable, *next;
     HASH_ITER(hh, trunk->cables, cable, next) {
-        uint64_t due = cable->finishing ? cable->deadline_ms : cable->stalled.len > 0 ? now + 1 : UINT64_MAX;
-        if (due > now && due < trunk->deadline_ms) trunk->deadline_ms = due;
-        cable_settle(cable, now);
+        uint64_t due = cable_settle(cable, now);
+        if (due < trunk->deadline_ms) trunk->deadline_ms = due;
     }
 }
 
@@ -321,6 +331,8 @@ void trunk_finish(struct trunk *trunk) {
         if (cable->finishing) continue;
         uint32_t id = cable->id;
         trunk_cut(stream, id, close_words(CLOSE_STOPPING));
+        if (cable->up) cable->end = reel_head(stream->hub.reel); // what the clients said last is still sent
+        cable->deadline_ms = stream->drain_until_ms;
         node_link_down(&stream->node, id, close_words(CLOSE_STOPPING), loop_now(stream->loop));
     }
 }

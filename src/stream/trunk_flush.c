@@ -35,7 +35,7 @@ static enum reader_result send_buf(int fd, struct buf *buf) {
         if (sent < 0) return errno == EAGAIN ? READER_BLOCKED : READER_GONE;
         buf_consume(buf, (size_t)sent);
     }
-    buf_free(buf);
+    buf_wipe(buf); // lock messages carry secrets, and so does our greeting
     return READER_DONE;
 }
 
@@ -105,8 +105,10 @@ static int batch_sent(struct batch *batch, struct cable *cable, size_t sent) {
         }
         size_t envelope = batch->frames[i].envelope_len, from_envelope = sent < envelope ? sent : envelope;
         size_t from_body = sent - from_envelope;
-        const char *left = cable->trunk->envelopes.data + batch->frames[i].envelope_at + from_envelope;
-        if (from_envelope < envelope && buf_append(&cable->rest, left, envelope - from_envelope) != 0) return -1;
+        if (from_envelope < envelope) {
+            const char *left = cable->trunk->envelopes.data + batch->frames[i].envelope_at + from_envelope;
+            if (buf_append(&cable->rest, left, envelope - from_envelope) != 0) return -1;
+        }
         return buf_append(&cable->rest, batch->frames[i].body.ptr + from_body, batch->frames[i].body.len - from_body);
     }
     return 0;
@@ -140,12 +142,12 @@ static enum reader_result cable_flush_reel(struct cable *cable, const struct ree
 
 enum reader_result cable_flush(struct cable *cable, const struct reel *reel, reel_pos head, reel_pos tail) {
     int fd = sock_fd(cable->sock);
-    bool hears = cable->up && !cable->finishing;
+    bool hears = cable->up && cable->cursor < cable->end;
     if (hears && reel_lapped(reel, &cable->cursor, tail)) return READER_LAPPED;
     if (cable->blocked) return READER_BLOCKED;
     enum reader_result result = send_buf(fd, &cable->rest);
     if (result != READER_DONE || cable->held) return result;
     result = send_buf(fd, &cable->lane);
     if (result != READER_DONE || !hears) return result;
-    return cable_flush_reel(cable, reel, head);
+    return cable_flush_reel(cable, reel, head < cable->end ? head : cable->end);
 }

@@ -19,6 +19,7 @@ struct cable {
     bool shut;      // our side is closed
     enum reader_result result; // of this turn's flush
     reel_pos cursor;
+    reel_pos end; // hears the reel up to here; UINT64_MAX: for ever
     struct buf rest;    // of a frame that was cut in two by a full socket
     struct buf lane;    // lines of this link alone, between frames
     struct buf stalled; // a line that the reel had no room for
