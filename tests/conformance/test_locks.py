@@ -15,9 +15,7 @@ def known(*peers):
     for peer in peers:
         peer.keep_announcing(load=1000)
     for peer in peers:
-        wanted = {other.id for other in peers if other is not peer}
-        while wanted:
-            wanted.discard(peer.expect_announce()["id"])
+        peer.expect_announces("id", {other.id for other in peers if other is not peer})
     if len(peers) == 1:
         peers[0].sync()
     return peers

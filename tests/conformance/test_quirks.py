@@ -17,8 +17,7 @@ def test_a_link_that_falls_silent_is_cut(start, dial):
     peer = dial(server)
     began = time.monotonic()
     peer.announce(load=1)
-    while peer.receive_line() is not None:
-        pass
+    peer.read_to_close()
     assert time.monotonic() - began >= 3 * 0.5 * 0.95
     server.wait_log(msg="link down")
     client.proves_to_stay()
@@ -64,8 +63,7 @@ def test_a_silent_parent_is_cut_and_dialled_again(start, parent):
     server = start(parent=up, announce_interval="300ms")
     link = up.accept(server.secret)
     link.announce(load=1)
-    while link.receive_line() is not None:
-        pass
+    link.read_to_close()
     up.accept(server.secret)
 
 

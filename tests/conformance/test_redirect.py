@@ -16,9 +16,7 @@ def elsewhere(dial, server, *loads):
         peer.place = (f"127.0.0.{at + 2}", 4000 + at)
         peers.append(peer)
     for peer in peers:  # every peer is told of all the others once they are known
-        wanted = {other.id for other in peers if other is not peer}
-        while wanted:
-            wanted.discard(peer.expect_announce()["id"])
+        peer.expect_announces("id", {other.id for other in peers if other is not peer})
     if len(peers) == 1:
         peers[0].sync()
     return peers

@@ -214,6 +214,16 @@ class Connection:
         self.expect_close(seconds)
         return message
 
+    def read_to_close(self, seconds=None):
+        """Whatever still comes, the other side closes. Returns the lines."""
+        deadline = Deadline(seconds)
+        lines = []
+        while (line := self.receive_line(deadline.left())) is not None:
+            assert not deadline.passed(), self._story(f"not closed within {deadline.seconds:g} s")
+            lines.append(line)
+        self.close()
+        return lines
+
     def quiet_now(self):
         """True when nothing has arrived up to this instant. Proves nothing about what is under way."""
         if self._buffer or self._ended:

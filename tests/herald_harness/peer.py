@@ -26,12 +26,12 @@ class Peer(Connection):
     @classmethod
     def dial(cls, server, secret=None, herald=None, announce=None, name="peer"):
         """Connects to `server` and authenticates. herald: the value of the extra member, None for a plain
-        peer. announce: a load to announce at once and again every 100 ms (see keep_announcing)."""
+        peer, True for one that is in order. announce: a load to announce at once and again every 100 ms (see keep_announcing)."""
         peer = cls(server.connect(), name)
         peer.herald = herald is not None
         message = {"command": "AUTHENTICATE", "secret": server.secret if secret is None else secret}
         if herald is not None:
-            message["herald"] = herald
+            message["herald"] = {"version": 1, "id": peer.id} if herald is True else herald
         peer.send(message)
         if announce is not None:
             peer.keep_announcing(load=announce)
@@ -49,6 +49,7 @@ class Peer(Connection):
             if message is None or message["command"] != "SERVER_ANNOUNCE":
                 return message
             self.announces.append(message)
+            assert not deadline.passed(), self._story(f"nothing but announces came within {deadline.seconds:g} s")
 
     def expect_announce(self, seconds=None, **fields):
         """The next SERVER_ANNOUNCE with these fields; others are put aside, any other command fails."""
@@ -61,6 +62,14 @@ class Peer(Connection):
             self.announces.append(message)
             if all(self._fits(message.get(name), value) for name, value in fields.items()):
                 return message
+            assert not deadline.passed(), self._story(f"no SERVER_ANNOUNCE {fields} within {deadline.seconds:g} s")
+
+    def expect_announces(self, field, values, seconds=None):
+        """Reads SERVER_ANNOUNCEs until each of `values` has been announced as `field`, now or earlier."""
+        deadline = Deadline(seconds)
+        while wanted := set(values) - {one[field] for one in self.announces}:
+            assert not deadline.passed(), self._story(f"nobody announced {field} {sorted(wanted)}")
+            self.expect_announce(deadline.left())
 
     def next_announce(self, seconds=None):
         """The next SERVER_ANNOUNCE, whatever else comes before it."""
@@ -77,6 +86,7 @@ class Peer(Connection):
         deadline = Deadline(seconds)
         messages = []
         while (message := self.receive(deadline.left())) is not None:
+            assert not deadline.passed(), self._story(f"not closed within {deadline.seconds:g} s")
             messages.append(message)
         return messages
 
@@ -87,6 +97,7 @@ class Peer(Connection):
             message = Message(line)
             assert message.get("command") == "SERVER_ANNOUNCE", \
                 self._story(f"{line[:200]!r} instead of a close")
+            assert not deadline.passed(), self._story(f"not closed within {deadline.seconds:g} s")
         self.close()
 
     # --- what a server says ---------------------------------------------------------------------------------

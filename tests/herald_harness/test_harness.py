@@ -150,6 +150,20 @@ def test_an_end_is_told_from_a_reset(ends):
         client.expect_close(orderly=True)
 
 
+def test_chatter_is_no_close():
+    """A server that goes on announcing must not keep a test waiting for ever."""
+    parent = Parent()
+    child = Peer(socket.create_connection(("127.0.0.1", parent.port)))
+    peer = parent.accept_raw()
+    child.keep_announcing(load=1)
+    for wait in (peer.read_to_close, peer.read_to_end, peer.expect_close, lambda: peer.expect("LOCK_DENIED"),
+                 lambda: peer.expect_announce(load=2), lambda: peer.expect_announces("load", {1, 2})):
+        with pytest.raises(AssertionError):
+            wait()
+    child.close()
+    parent.close()
+
+
 def test_a_client_is_not_sent_what_is_for_servers(ends):
     client, server = ends
     server.sendall(b'{"command":"LOCK_REQUEST","username":"x","secret":"y"}\n')

@@ -266,9 +266,7 @@ def test_a_signal_stops_it_cleanly(start, number):
     server.signal(number)
     for client in clients:
         client.expect_close()
-    while peer.receive_line() is not None:
-        pass
-    peer.close()
+    peer.read_to_close()
     assert server.wait_exit() == 0
 
 

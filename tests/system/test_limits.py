@@ -4,7 +4,6 @@ import time
 
 import pytest
 from herald_harness import eventually, new_name, new_secret
-from herald_harness.clock import Deadline
 
 REFUSED = ("INVALID_MESSAGE", "LOGIN_FAILED", "REGISTER_FAILED", "AUTHENTICATION_FAIL")
 
@@ -23,8 +22,8 @@ def test_connections_are_limited(start):
     server = start(max_connections=10)
     clients = [server.anonymous() for _ in range(10)]
     assert turned_away(server)
+    clients[0].publish({"n": 1})
     for client in clients:
-        client.publish({"n": 1}) if client is clients[0] else None
         client.hear(n=1)
     clients.pop().close()
     eventually(lambda: not turned_away(server), "there is room again")
@@ -36,11 +35,9 @@ def test_connections_of_an_address_are_limited(start):
     clients = [server.anonymous() for _ in range(5)]
     assert turned_away(server)
     other = server.client("127.0.0.2").login().proves_to_stay()
-    for client in clients:
-        client.hear()
     clients.pop().close()
     eventually(lambda: not turned_away(server), "there is room again")
-    other.proves_to_stay() if other.quiet_now() else other.hear()
+    other.proves_to_stay()
 
 
 @pytest.mark.parametrize("said", [b"", b'{"command":', b"\xff"], ids=["nothing", "half a line", "a byte"])
@@ -51,8 +48,7 @@ def test_who_says_nothing_is_closed(start, said):
     began = time.monotonic()
     silent = server.client()
     silent.send_some(said)
-    while silent.receive_line() is not None:
-        pass
+    silent.read_to_close()
     assert time.monotonic() - began >= 0.99
     stays.proves_to_stay()
 
@@ -72,13 +68,10 @@ def test_who_has_spoken_may_be_silent(start):
     """--first-message-timeout: only until the first complete line."""
     server = start(first_message_timeout="500ms")
     quiet = server.anonymous()
-    name, secret = server.register()
-    registered = server.client().register(new_name(), new_secret())
-    silent = server.client()
-    silent.expect_close() if silent.receive_line() is None else None
-    silent = server.client()
-    while silent.receive_line() is not None:
-        pass
+    name, secret = new_name(), new_secret()
+    registered = server.client().register(name, secret)
+    for _ in range(2):  # two silent ones come and are closed meanwhile
+        server.client().read_to_close()
     registered.login(name, secret)
     quiet.proves_to_stay()
 
@@ -175,4 +168,3 @@ def test_half_lines_on_many_connections_are_bounded(start):
         client.expect_refusal("INVALID_MESSAGE")
     stays.proves_to_stay()
     assert server.rss() - before < 96 << 20
-    assert not Deadline().passed()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from herald_harness import (Peer, Server, Swarm, SwarmClient, eventually, exact, new_name, new_secret, stamped,
+from herald_harness import (Deadline, Peer, Server, Swarm, SwarmClient, eventually, exact, new_name, new_secret, stamped,
                             without_stamp)
 from herald_harness.clock import patience
 
@@ -34,9 +34,7 @@ def settle(servers):
     """Waits until every server knows all others: an observer at each has heard of all, and has left again."""
     observers = [Peer.dial(server, name=f"observer at :{server.port}") for server in servers]
     for server, observer in zip(servers, observers):
-        wanted = {other.port for other in servers}
-        while wanted:
-            wanted.discard(observer.expect_announce()["port"])
+        observer.expect_announces("port", {other.port for other in servers})
     links = [server.links() - 1 for server in servers]
     for server, observer, before in zip(servers, observers, links):
         observer.close()
@@ -183,10 +181,11 @@ def test_a_storm_of_clients_is_spread_evenly(start):
             heard = crowd.arrived
             speaker.publish({"who": "is here?"})
             crowd.run(lambda: crowd.arrived > heard or not crowd.seated(), "someone hears", seconds=patience())
-        loads = {}
+        loads, deadline = {}, Deadline()
         while len(loads) < 5 or sum(loads.values()) != 300:
             heard = observer.next_announce()
             loads[heard["port"]] = heard["load"]
+            assert not deadline.passed(), f"not 300 clients altogether: {loads}"
         print("loads", [loads[server.port] for server in servers], "bounced", crowd.bounces)
         assert max(crowd.bounces, default=0) <= 2, crowd.bounces
         assert max(loads.values()) - min(loads.values()) <= 10, loads
