@@ -1,0 +1,249 @@
+"""The tour of README.md, played: its commands, in its order, with its answers, on other ports and other data.
+
+    <!-- tour: NAME -->   ```sh      what to type: ACTIONS[NAME] does it here
+                          ```json    what the same terminal then shows
+    <!-- heard by: NAME -->```json   what that terminal shows next
+    <!-- not run: why -->```sh       a block that is not for here
+
+`./scripts/run` and `./scripts/env build/heraldd` stand for the server under test."""
+
+import dataclasses
+import os
+import queue
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from herald_harness import Deadline, Server, binary, eventually, reserve_port
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+MARK = re.compile(r"<!-- (tour|heard by|not run): (.*) -->")
+RUN, HERALDD = "./scripts/run", "./scripts/env build/heraldd"
+
+pytestmark = pytest.mark.skipif(shutil.which("nc") is None, reason="nc is not installed")
+
+
+@dataclasses.dataclass
+class Step:
+    kind: str  # tour, heard by, not run; "" for a block that nothing marks
+    name: str
+    text: str
+    shows: list = dataclasses.field(default_factory=list)  # lines
+
+
+def steps_of(text):
+    """The marked blocks in their order; a json block that nothing marks belongs to the step before it."""
+    steps, mark = [], None
+    for match in re.finditer(r"(?ms)^(<!-- .*? -->)$|^```(\w*)\n(.*?)^```$", text):
+        comment, language, body = match.groups()
+        if comment:
+            mark = MARK.fullmatch(comment)
+        elif language == "json" and not mark:
+            steps[-1].shows += body.splitlines()
+        elif language in ("sh", "json"):
+            steps.append(Step(*(mark.groups() if mark else ("", "")), body))
+            mark = None
+    return steps
+
+
+class Terminal:
+    """A shell that runs one block, and what it shows."""
+
+    def __init__(self, command):
+        self.command = command
+        self.lines = queue.Queue()
+        self.process = subprocess.Popen(["bash", "-ec", command], cwd=ROOT, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        start_new_session=True)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip("\n"))
+        self.lines.put(None)
+
+    def next(self, seconds=None):
+        """The next line; None at the end, and when none came in time."""
+        try:
+            return self.lines.get(timeout=Deadline(seconds).seconds)
+        except queue.Empty:
+            return None
+
+    def shows(self, lines):
+        for line in lines:
+            shown = self.next()
+            assert shown == line, f"{self.command}\nshows: {shown}\nREADME.md: {line}"
+
+    def ends(self):
+        assert self.next() is None, self.command
+        assert self.process.wait(Deadline().seconds) == 0, self.command
+
+    def close(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.reader.join()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Tour:
+    """Two servers and some terminals."""
+
+    def __init__(self, start, place):
+        self.start = start
+        self.place = place  # instead of build/
+        (place / "build").mkdir()
+        self.ports = {"3780": str(reserve_port()), "3790": str(reserve_port())}
+        self.first = self.second = None
+        self.terminals = {}
+
+    def here(self, text):
+        """With the ports and places of this test."""
+        for port, other in self.ports.items():
+            text = re.sub(rf"\b{port}\b", other, text)
+        return re.sub(r"(?<![\w/])build/(?!heraldd)", f"{self.place}/build/", text)
+
+    def server(self, command, program):
+        """The server that `command` starts."""
+        assert command.startswith(program), command
+        words = shlex.split(self.here(command.removeprefix(program)))
+        if program == RUN:  # what scripts/run adds
+            data = self.place / "build" / "run-data"
+            words = ["--listen", f"127.0.0.1:{self.ports['3780']}", "--data", data, *words]
+        return self.start.add(Server(self.place, *words, plain=True, secret=None))
+
+    def terminal(self, step):
+        """One that has shown what README.md says."""
+        terminal = self.start.keep(Terminal(self.here(step.text)))
+        self.terminals[step.name] = terminal
+        terminal.shows(map(self.here, step.shows))
+        return terminal
+
+    def both_are_linked(self, marks=(0, 0)):
+        for server, mark in zip((self.first, self.second), marks):
+            server.wait_log(msg="link up", after=mark, seconds=30)
+
+    # --- the steps ------------------------------------------------------------------------------------------
+    def run(self, step):
+        self.first = self.server(step.text, RUN)
+
+    def one_terminal(self, step):
+        self.terminal(step).ends()
+
+    def listen(self, step):
+        self.terminal(step)
+
+    def post(self, step):
+        """Whoever posts hears itself: its terminal shows what the listener's shows."""
+        step.shows = ['{"command":"LOGIN_SUCCESS","info":"logged in as user anonymous"}']
+        self.terminal(step)
+
+    def heard(self, step):
+        lines = step.text.splitlines()
+        self.terminals[step.name].shows(lines)
+        poster = list(self.terminals.values())[-1]
+        poster.shows(lines)
+        poster.ends()
+
+    def run_second(self, step):
+        (line,) = [line.text for line in self.first.log if line.text.startswith("server secret: ")]
+        command = step.text.replace("SECRET", line.removeprefix("server secret: "))
+        assert command != step.text
+        self.second = self.server(command, HERALDD)
+        self.both_are_linked()
+
+    def redirect(self, step):
+        """The first server may not have heard yet that whoever posted at the second has left again."""
+        expected = [self.here(line) for line in step.shows]
+
+        def sent_away():
+            terminal = Terminal(self.here(step.text))
+            shown = [terminal.next(), terminal.next(seconds=0.5)]
+            terminal.close()
+            return shown == expected
+        eventually(sent_away, "REDIRECT, as README.md has it")
+
+    def make_secret(self, step):
+        """Before it: Ctrl-C at the first; the second goes on; a new secret does not fit."""
+        mark = self.second.log_length()
+        self.first.signal(signal.SIGINT)
+        assert self.first.wait_exit() == 0
+        assert self.first.count_log(msg="stopping") == self.first.count_log(msg="stopped") == 1
+        self.second.wait_log(msg="link down", after=mark)
+        self.first = self.server(RUN, RUN)
+        self.first.client().login("alice", "wonder")
+        self.second.wait_log(msg="the server secret is wrong", after=mark, seconds=30)
+        self.first.stop()
+        self.second.stop()
+        self.terminal(step).ends()
+        assert (self.place / "build" / "secret").stat().st_mode & 0o777 == 0o600
+
+    def run_with_secret(self, step):
+        self.first = self.server(step.text, RUN)
+        assert self.first.count_log("server secret: ") == 0
+
+    def run_second_with_secret(self, step):
+        self.second = self.server(step.text, HERALDD)
+        self.both_are_linked()
+
+    def options(self, step):
+        terminal = self.start.keep(Terminal(step.text.replace(HERALDD, str(binary()))))
+        shown = list(iter(terminal.next, None))
+        assert terminal.process.wait(Deadline().seconds) == 0 and shown[-1] == "configuration ok", shown[-5:]
+
+
+ACTIONS = {
+    "run": Tour.run,
+    "register": Tour.one_terminal,
+    "listen": Tour.listen,
+    "post": Tour.post,
+    "second": Tour.run_second,
+    "across": Tour.post,
+    "redirect": Tour.redirect,
+    "everywhere": Tour.one_terminal,
+    "secret": Tour.make_secret,
+    "with-secret": Tour.run_with_secret,
+    "second-with-secret": Tour.run_second_with_secret,
+    "options": Tour.options,
+}
+
+
+def test_every_command_of_the_readme_is_in_the_tour_or_says_why_not():
+    steps = steps_of(README.read_text())
+    assert [step.text for step in steps if not step.kind] == []
+    assert [step.name for step in steps if step.kind == "tour"] == list(ACTIONS)
+
+
+def test_the_tour(start, tmp_path):
+    tour = Tour(start, tmp_path)
+    for step in steps_of(README.read_text()):
+        step.text = step.text.rstrip("\n")
+        if step.kind == "tour":
+            ACTIONS[step.name](tour, step)
+        elif step.kind == "heard by":
+            tour.heard(step)
+
+
+def test_run_starts_the_server_that_the_tour_takes_it_for():
+    """With its data in build/run-data, and the options that it was given."""
+    last = (ROOT / "scripts" / "run").read_text().rstrip().splitlines()[-1]
+    assert re.search(r'build/heraldd" --data "\$here/build/run-data" "\$@"', last)
+
+
+def test_the_table_of_limits_has_the_defaults():
+    """README.md, Limits: `option`, VALUE."""
+    said = subprocess.run([binary(), "--print-config"], capture_output=True, text=True, check=True).stdout
+    in_force = dict(re.findall(r"(?m)^(\w+) = (.*)$", said))
+    limits = README.read_text().split("## Limits")[1].split("\n## ")[0]
+    rows = re.findall(r"`(\w+)`, (\d+)(?: (\w+))?", limits)
+    assert len(rows) >= 7
+    for key, number, unit in rows:
+        assert in_force[key] in (number, number + unit), (key, number, unit)
