@@ -74,11 +74,17 @@ static int port_of(const char *flag, const char *value, uint64_t least, struct w
     return -1;
 }
 
+// A host as `connect` and `listen` permit it.
+static bool is_host(const char *value) {
+    char text[ADDRESS_HOST_MAX + 8], host[ADDRESS_HOST_MAX + 1];
+    uint16_t port;
+    int len = snprintf(text, sizeof text, strchr(value, ':') ? "[%s]:1" : "%s:1", value);
+    return value[0] && len > 0 && (size_t)len < sizeof text && address_split(str_of(text), host, &port);
+}
+
 static void take_host(const char *flag, const char *value, char host[ADDRESS_HOST_MAX + 1],
                       struct walk *walk) {
-    if (value[0] && strcspn(value, " /[],") == strlen(value) && text_is_utf8(str_of(value)) &&
-        str_copy(str_of(value), host, ADDRESS_HOST_MAX + 1))
-        return;
+    if (is_host(value) && str_copy(str_of(value), host, ADDRESS_HOST_MAX + 1)) return;
     struct buf given = {0};
     quote(&given, str_of(value));
     complain(walk->complaints, flag, "%.*s is not permitted; permitted: a host name or numeric address",

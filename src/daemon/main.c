@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
     int status = STOPPED;
     umask(077);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error like a full disk
     machine_prepare(&machine);
 
     bool told = config_load(&config, argc, argv, &complaints) == 0 &&

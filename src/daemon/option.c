@@ -1,6 +1,7 @@
 // The rows of daemon/options.h, and finding one: by key, by flag, by what was meant.
 
 #include "daemon/option.h"
+#include "base/nearest.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -93,38 +94,11 @@ bool option_find_flag(struct str flag, enum option_id *id) {
     return false;
 }
 
-static size_t least_of(size_t a, size_t b, size_t c) {
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-// Insertions, deletions and replacements that make `key` of `text`; `-` and `_` are one.
-static size_t edits(struct str text, const char *key) {
-    size_t row[OPTION_KEY_SIZE], len = strlen(key);
-    assert(len < OPTION_KEY_SIZE);
-    for (size_t j = 0; j <= len; j++) row[j] = j;
-    for (size_t i = 0; i < text.len; i++) {
-        size_t corner = row[0]; // of the row above, one to the left
-        char c = text.ptr[i] == '-' ? '_' : text.ptr[i];
-        row[0] = i + 1;
-        for (size_t j = 0; j < len; j++) {
-            size_t above = row[j + 1];
-            row[j + 1] = least_of(above + 1, row[j] + 1, corner + (c != key[j]));
-            corner = above;
-        }
-    }
-    return row[len];
-}
-
 bool option_nearest(struct str text, enum option_id *id) {
-    while (text.len > 0 && text.ptr[0] == '-') text.ptr++, text.len--;
-    if (text.len == 0 || text.len >= OPTION_KEY_SIZE) return false;
-    size_t best = text.len / 3 + 2; // further away is no misspelling
+    struct nearest nearest = nearest_to(text);
     bool found = false;
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
-        size_t distance = edits(text, options[i].key);
-        if (distance >= best || distance >= strlen(options[i].key)) continue;
-        best = distance;
+        if (!nearest_offer(&nearest, options[i].key)) continue;
         *id = (enum option_id)i;
         found = true;
     }

@@ -112,6 +112,7 @@ static int start_connecting(struct dial *dial, const struct address *to) {
         cannot_connect(dial, strerror(errno));
         return -1;
     }
+    sock_tune(fd);
     dial->sock = sock_open(dial->loop, fd, on_connected, dial, &err);
     if (dial->sock == NULL) {
         cannot_connect(dial, err.text);

@@ -132,6 +132,7 @@ static int listen_on(const struct address *address, struct err *err) {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) goto fail;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0) goto fail;
+    sock_tune(fd);
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int)) < 0)
         goto fail;
     if (bind(fd, (const struct sockaddr *)&address->storage, address->len) < 0) goto fail;

@@ -56,9 +56,22 @@ struct sock *sock_open(struct loop *loop, int fd, void (*ready)(void *context, u
     sock->ready = ready;
     sock->context = context;
     sock->fd = fd;
-    // Fails for a socket that is not TCP, which has no delay to turn off.
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return sock;
+}
+
+void sock_tune(int fd) {
+    const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, SOCK_DEAD_MS},
+        {IPPROTO_TCP, TCP_KEEPIDLE, SOCK_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+        {IPPROTO_TCP, TCP_KEEPCNT, 4},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
 }
 
 void sock_want(struct sock *sock, unsigned events) {

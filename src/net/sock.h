@@ -40,7 +40,7 @@ struct address_key address_key(const struct address *address);
 #define SOCK_WANT_WRITE 2u
 
 struct sock;
-// Takes `fd` (non-blocking, TCP_NODELAY set here). `ready` gets the SOCK_WANT_* bits that hold; a hang-up
+// Takes `fd` (made non-blocking). `ready` gets the SOCK_WANT_* bits that hold; a hang-up
 // or error counts as whatever was wanted, recv() or send() then tells. Nothing is wanted at first.
 // On error NULL, and `fd` is still the caller's.
 struct sock *sock_open(struct loop *loop, int fd, void (*ready)(void *context, unsigned events),
@@ -48,6 +48,12 @@ struct sock *sock_open(struct loop *loop, int fd, void (*ready)(void *context, u
 void sock_want(struct sock *sock, unsigned events); // cheap when unchanged
 unsigned sock_wanted(const struct sock *sock);
 int sock_fd(const struct sock *sock);
+// For a TCP socket, listening (those it accepts inherit it) or connecting: no delay for small messages, and a
+// peer that has vanished without a word is noticed: after SOCK_DEAD_MS when there is something to send to it,
+// else after SOCK_IDLE_S and SOCK_DEAD_MS.
+#define SOCK_IDLE_S 120
+#define SOCK_DEAD_MS 60000
+void sock_tune(int fd);
 int sock_detach(struct sock *sock); // gives the descriptor back to the caller and frees the rest
 void sock_close(struct sock *sock); // closes the descriptor too; NULL is fine
 

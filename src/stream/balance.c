@@ -176,6 +176,22 @@ static struct server *least_loaded(struct balance *balance, uint64_t now_ms, uin
     return least;
 }
 
+static void send_to(struct balance *balance, struct server *server, uint64_t now_ms,
+                    struct balance_target *target) {
+    flight_add(&server->flight, 1, now_ms);
+    server->untold++;
+    balance->untold++;
+    *target = server->target;
+    target->round = balance->round;
+}
+
+bool balance_elsewhere(struct balance *balance, uint64_t now_ms, struct balance_target *target) {
+    uint64_t load;
+    struct server *server = least_loaded(balance, now_ms, &load);
+    if (server) send_to(balance, server, now_ms, target);
+    return server != NULL;
+}
+
 bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_target *target) {
     uint64_t load = 0;
     struct server *server;
@@ -184,11 +200,7 @@ bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_targ
     server = least_loaded(balance, now_ms, &load);
     // Rule 1: our load with this client is balance->load + 1.
     if (!server || balance->load + 1 < load + 2) goto keep;
-    flight_add(&server->flight, 1, now_ms);
-    server->untold++;
-    balance->untold++;
-    *target = server->target;
-    target->round = balance->round;
+    send_to(balance, server, now_ms, target);
     return true;
 
 keep:

@@ -40,6 +40,8 @@ struct balance_target {
 // The REDIRECT waits until target->round has been told to the other servers (balance_take_sent), so that who is
 // sent away is expected where it arrives.
 bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_target *target);
+// We are stopping: where a client that counted is to go. False: there is no other server.
+bool balance_elsewhere(struct balance *balance, uint64_t now_ms, struct balance_target *target);
 void balance_leave(struct balance *balance); // one that counted has gone
 uint64_t balance_load(const struct balance *balance);
 

@@ -192,12 +192,11 @@ static bool client_line(struct client *client, struct str line) {
     return taken;
 }
 
+// What was read waits with the client. The socket is left alone until it has something (client_ready): most
+// who ask wait for the answer, and changing what is wanted costs system calls.
 static void client_pause(struct client *client, struct str input) {
-    if (framer_keep(&client->framer, &input) != 0) {
-        shard_doom(client->shard, client, CLOSE_MEMORY);
-        return;
-    }
-    sock_want(client->sock, sock_wanted(client->sock) & ~SOCK_WANT_READ);
+    client->paused = true;
+    if (framer_keep(&client->framer, &input) != 0) shard_doom(client->shard, client, CLOSE_MEMORY);
 }
 
 // Takes lines from what is held and from `input`, as long as they may be served.
@@ -229,6 +228,7 @@ static void client_take(struct client *client, struct str input) {
 // Whatever made the client wait may be over: go on with what is held, then with the socket.
 static void client_resume(struct client *client) {
     if (client->phase != CLIENT_OPEN || client->doomed || client_must_wait(client)) return;
+    client->paused = false;
     if (!client->eof) sock_want(client->sock, sock_wanted(client->sock) | SOCK_WANT_READ);
     client_take(client, (struct str){0});
 }
@@ -264,8 +264,9 @@ static void client_ready(void *context, unsigned events) {
     struct client *client = context;
     if ((events & SOCK_WANT_WRITE) != 0) shard_touch(client->shard, client);
     if ((events & SOCK_WANT_READ) == 0) return;
-    if (client->phase == CLIENT_OPEN) client_read(client);
-    else client_throw_away(client);
+    if (client->phase != CLIENT_OPEN) client_throw_away(client);
+    else if (client->paused) sock_want(client->sock, sock_wanted(client->sock) & ~SOCK_WANT_READ);
+    else client_read(client);
 }
 
 // --- sending ------------------------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ static void client_sent_all(struct client *client) {
     if (client->phase != CLIENT_OPEN) {
         // What is to be its last may lie beyond this pass's head: the next pass comes.
         if (!reader_pending(&client->reader, client->reader.end)) client_linger(client);
-    } else if ((sock_wanted(client->sock) & SOCK_WANT_READ) == 0) {
+    } else if (client->paused) {
         client_resume(client); // it waited for this
     }
 }
@@ -342,7 +343,7 @@ void client_answered(struct client *client, const struct request *request) {
     if (request->kind == REQUEST_LOGIN)
         session_login_done(&client->session, request->ok, request->user, request->info);
     else session_register_done(&client->session, request->ok, request->user, request->info);
-    if (client->shard->draining) client_finish(client, CLOSE_STOPPING);
+    if (client->shard->draining) client_stop(client);
     client_resume(client);
 }
 
@@ -372,6 +373,20 @@ void client_depart(struct client *client) {
         shard_doom(client->shard, client, CLOSE_MEMORY);
     client_departed(client);
     client_finish(client, CLOSE_REDIRECTED);
+}
+
+void client_stop(struct client *client) {
+    struct shard *shard = client->shard;
+    struct balance_target target;
+    bool elsewhere = false;
+    if (client->counted && client->phase == CLIENT_OPEN) {
+        pthread_mutex_lock(&shard->hub->balance_lock);
+        elsewhere = balance_elsewhere(shard->hub->balance, loop_now(shard->loop), &target);
+        pthread_mutex_unlock(&shard->hub->balance_lock);
+    }
+    if (elsewhere && message_write_redirect(client_lane(client), str_of(target.hostname), target.port) != 0)
+        shard_doom(shard, client, CLOSE_MEMORY);
+    client_finish(client, CLOSE_STOPPING);
 }
 
 static bool on_entered(void *context, bool again) {

@@ -40,6 +40,7 @@ struct client {
     enum client_phase phase;
     enum client_place place;
     enum close_reason doom;   // why it is in the shard's list of the doomed
+    bool paused;          // waits, and is not read meanwhile
     bool refused;         // the last reply was a refusal
     bool eof;             // the client closed its side
     bool counted;         // in the load
@@ -67,6 +68,7 @@ void client_free(struct client *client); // after its shard has closed it, or be
 void client_arrived(struct mail *mail, void *shard); // mail.deliver
 void client_answered(struct client *client, const struct request *request);
 void client_retry(struct client *client); // the reel may have room again
+void client_stop(struct client *client); // the server is stopping: to another, if there is one
 void client_depart(struct client *client); // sends the REDIRECT that was held
 void client_finish(struct client *client, enum close_reason reason);
 // Its part of a pass; tail and head are the pass's. May doom it, never closes it.

@@ -1,6 +1,9 @@
 // The door. See door.h.
 //
 //   listener ──accept──► limits ──► client_new ──mail──► a shard ... ──mail──► door_client_gone ──► counted out
+// Memory may run out while a table grows: the element then has hh.tbl == NULL.
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
 #include "stream/door.h"
 
 #include "base/log.h"
@@ -56,6 +59,10 @@ static bool visitor_in(struct door *door, const struct address *from) {
         if (visitor == NULL) return false;
         visitor->key = visitor_key(from);
         HASH_ADD(hh, door->visitors, key, sizeof visitor->key, visitor);
+        if (visitor->hh.tbl == NULL) {
+            free(visitor);
+            return false;
+        }
     }
     visitor->connections++;
     door->connections++;

@@ -24,6 +24,41 @@ void locks_set_times(struct locks *locks, uint64_t register_timeout_ms, uint64_t
     locks->window_ms = window_ms;
 }
 
+// --- how many are recorded for each link ----------------------------------------------------------------------
+
+struct lock_quota {
+    uint32_t link;
+    size_t recorded;
+    UT_hash_handle hh;
+};
+
+static void quota_less(struct locks *locks, uint32_t link) {
+    struct lock_quota *quota;
+    HASH_FIND(hh, locks->quotas, &link, sizeof link, quota);
+    if (--quota->recorded > 0) return;
+    HASH_DEL(locks->quotas, quota);
+    free(quota);
+}
+
+// False: the link has all it may have, or memory is out.
+static bool quota_more(struct locks *locks, uint32_t link) {
+    struct lock_quota *quota;
+    HASH_FIND(hh, locks->quotas, &link, sizeof link, quota);
+    if (quota == NULL) {
+        quota = calloc(1, sizeof *quota);
+        if (quota == NULL) return false;
+        quota->link = link;
+        HASH_ADD(hh, locks->quotas, link, sizeof quota->link, quota);
+        if (quota->hh.tbl == NULL) {
+            free(quota);
+            return false;
+        }
+    }
+    if (quota->recorded >= LOCKS_MAX_PER_LINK) return false;
+    quota->recorded++;
+    return true;
+}
+
 // --- one lock -----------------------------------------------------------------------------------------------
 
 static struct lock *lock_find(struct locks *locks, const char *fold) {
@@ -48,7 +83,10 @@ static struct lock *lock_add(struct locks *locks, const struct login *login, str
 // Out of the list that its state puts it in.
 static void lock_unlist(struct locks *locks, struct lock *lock) {
     if (lock->state == LOCK_ASKING) DL_DELETE(locks->asking, lock);
-    if (lock->state == LOCK_RECORDED) DL_DELETE(locks->recorded, lock);
+    if (lock->state == LOCK_RECORDED) {
+        DL_DELETE(locks->recorded, lock);
+        quota_less(locks, lock->link);
+    }
 }
 
 static void lock_drop(struct locks *locks, struct lock *lock) {
@@ -153,23 +191,17 @@ void locks_link_gone(struct locks *locks, uint32_t link) {
 
 // --- messages from other servers ----------------------------------------------------------------------------
 
-static size_t lock_count_of(const struct locks *locks, uint32_t link) {
-    size_t count = 0;
-    struct lock *lock;
-    DL_FOREACH(locks->recorded, lock) count += lock->link == link;
-    return count;
-}
-
 // Rule 1. False: denied.
 static bool lock_record(struct locks *locks, uint32_t link, const struct login *login, struct str secret,
                         uint64_t now_ms) {
     if (lock_find(locks, login->fold) != NULL || locks->ops->is_account(locks->context, login->fold)) return false;
     if (HASH_COUNT(locks->table) >= LOCKS_MAX) return false;
-    // Counting walks the list: only when it can matter.
-    if (HASH_COUNT(locks->table) >= LOCKS_MAX_PER_LINK && lock_count_of(locks, link) >= LOCKS_MAX_PER_LINK)
-        return false;
+    if (!quota_more(locks, link)) return false;
     struct lock *lock = lock_add(locks, login, secret);
-    if (lock == NULL) return false;
+    if (lock == NULL) {
+        quota_less(locks, link);
+        return false;
+    }
     lock->state = LOCK_RECORDED;
     lock->link = link;
     lock->deadline_ms = now_ms + locks->window_ms;
@@ -262,8 +294,8 @@ void locks_settled(struct locks *locks, struct lock *lock) {
 
 void locks_unsettled(struct locks *locks, struct lock *lock, uint64_t now_ms) {
     assert(lock->state == LOCK_SETTLING);
-    if (lock->ours) {
-        lock_undo(locks, lock);
+    if (lock->ours) lock_undo(locks, lock);
+    if (lock->ours || !quota_more(locks, lock->link)) {
         lock_drop(locks, lock);
         return;
     }

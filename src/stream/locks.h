@@ -78,6 +78,7 @@ struct locks {
     struct lock *table, *asking, *recorded;
     struct lock_seen *seen, *seen_oldest;
     size_t marks; // of all of `seen`
+    struct lock_quota *quotas; // RECORDED locks by link
     struct secret_key key; // the process's
     uint64_t register_timeout_ms, window_ms;
     struct str own_id; // signs our answers

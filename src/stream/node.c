@@ -145,7 +145,9 @@ void node_announce_by(struct node *node, uint64_t when_ms) {
 
 void node_load_changed(struct node *node, uint64_t now_ms) {
     uint64_t gap = node->settings->announce_interval_ms / 4;
-    if (gap > 250) gap = 250;
+    // Each announce goes to every server: the more there are, the rarer it has to be.
+    uint64_t most = 250 + 5 * (uint64_t)peers_count(&node->peers);
+    if (gap > most) gap = most;
     uint64_t when = node->announced_ms + gap;
     node_announce_by(node, when > now_ms ? when : now_ms);
 }
@@ -176,6 +178,11 @@ static void node_announce(struct node *node, uint64_t now_ms) {
     }
 }
 
+void node_goodbye(struct node *node) {
+    buf_truncate(&node->line, 0);
+    if (message_write_goodbye(&node->line, str_of(node->id)) == 0) node_send_others(node, 0, true);
+}
+
 // --- the tree -----------------------------------------------------------------------------------------------
 
 static bool is_us(const struct node *node, const struct settings_target *target) {
@@ -196,7 +203,7 @@ static bool target_refused(void *context, const struct settings_target *target) 
         why = "it is linked to us already; another link would close a circle";
     if (why == NULL) return false;
     // It may stay so for good: said the first times only.
-    enum log_level level = node->tree.backoff_ms < TREE_BACKOFF_MOST_MS ? LOG_WARN : LOG_DEBUG;
+    enum log_level level = node->tree.backoff_ms < node->tree.most_ms ? LOG_WARN : LOG_DEBUG;
     log_write(level, (const struct log_field[]){L_MSG("not connecting"), L_STR("host", target->host),
                                                 L_UINT("port", target->port), L_STR("why", why), {0}});
     return true;
@@ -209,11 +216,15 @@ void node_dial_failed(struct node *node, const char *why, uint64_t now_ms) {
 
 // --- time ---------------------------------------------------------------------------------------------------
 
+void node_forget(struct node *node, const struct peer *peer) {
+    node->ops->server_gone(node->context, peer);
+    locks_server_gone(&node->locks, str_of(peer->id));
+}
+
 static void peer_forgotten(void *context, const struct peer *peer) {
     struct node *node = context;
     log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "unheard for three intervals"));
-    node->ops->server_gone(node->context, peer);
-    locks_server_gone(&node->locks, str_of(peer->id));
+    node_forget(node, peer);
 }
 
 void node_tick(struct node *node, uint64_t now_ms) {

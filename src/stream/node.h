@@ -61,6 +61,7 @@ struct node_link {
     bool dialled, herald, quiet;
     bool greeted_herald;  // our AUTHENTICATE declared us Herald
     bool announced;       // any announce was heard on it
+    bool leaving;         // it said goodbye
     bool signs;           // its LOCK_ALLOWED carried "server"
     bool cries_circle;    // where there is none: not believed again
     char herald_id[PEER_ID_MAX + 1];
@@ -148,6 +149,9 @@ enum locks_result node_register(struct node *node, const struct login *login, st
                                 uint64_t now_ms);
 void node_tick(struct node *node, uint64_t now_ms);
 uint64_t node_deadline(const struct node *node); // when node_tick has work
+
+// We are stopping: tells the other Herald servers, who forget us; our children look for another parent.
+void node_goodbye(struct node *node);
 
 size_t node_links(const struct node *node); // that are up
 // The name of an origin index; REEL_LOCAL is our own id.

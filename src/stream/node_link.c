@@ -58,8 +58,10 @@ static void node_send_info(struct node *node, const struct node_link *link, enum
 static void peer_unreachable(void *context, const struct peer *peer) {
     struct node *node = context;
     log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "its link is down"));
-    node->ops->server_gone(node->context, peer);
-    locks_server_gone(&node->locks, str_of(peer->id));
+    node_forget(node, peer);
+    // Those behind the other links learn it now, and not only when it has been unheard for three intervals.
+    buf_truncate(&node->line, 0);
+    if (message_write_goodbye(&node->line, str_of(peer->id)) == 0) node_send_others(node, peer->link, true);
 }
 
 // What was known through the link is unknown now. The tree is told by the caller, who knows why.
@@ -71,12 +73,20 @@ static void link_remove(struct node *node, struct node_link *link) {
     locks_link_gone(&node->locks, id);
 }
 
+static uint64_t link_deadline(const struct node *node, const struct node_link *link) {
+    if (link->state == NODE_LINK_GREETING) return link->since_ms + NODE_GREETING_MS;
+    if (link->announced || link->herald) return link->heard_ms + node_silence_ms(node);
+    return UINT64_MAX;
+}
+
 static void link_gone(struct node *node, struct node_link *link, const char *why, uint64_t now_ms) {
     bool up = link->state == NODE_LINK_UP, dialled = link->dialled;
+    bool elsewhere = link->leaving || link_deadline(node, link) <= now_ms; // it will not be there when we come back
     log_info(L_MSG(up ? "link down" : "link refused"), L_STR("peer", link->address), L_STR("why", why));
     link_remove(node, link);
     if (!dialled) return;
-    if (up) tree_lost(&node->tree, now_ms);
+    if (up && elsewhere) tree_lost_silent(&node->tree, now_ms);
+    else if (up) tree_lost(&node->tree, now_ms);
     else tree_failed(&node->tree, now_ms);
 }
 
@@ -96,11 +106,15 @@ void node_invalid(struct node *node, uint32_t id, const char *info, uint64_t now
     if (link != NULL) node_refuse(node, link, COMMAND_INVALID_MESSAGE, info, now_ms);
 }
 
+void node_greeting_refused(struct node *node, const struct node_link *link, uint64_t now_ms) {
+    bool first_word = link->state == NODE_LINK_GREETING || (!link->herald && !link->announced);
+    if (link->dialled && link->greeted_herald && first_word) tree_refused_greeting(&node->tree, now_ms);
+}
+
 void node_link_down(struct node *node, uint32_t id, const char *why, uint64_t now_ms) {
     struct node_link *link = node_link_find(node, id);
     if (link == NULL) return;
-    // Some plain servers close without a word when they see a member that they do not know.
-    if (link->state == NODE_LINK_GREETING && link->greeted_herald) tree_refused_greeting(&node->tree, now_ms);
+    node_greeting_refused(node, link, now_ms); // some plain servers do so without a word
     link_gone(node, link, why, now_ms);
 }
 
@@ -137,6 +151,15 @@ void node_link_up(struct node *node, struct node_link *link, bool herald, uint64
     node_write_announce(node);
     node_send(node, link);
     if (herald) link_tell_peers(node, link, now_ms);
+}
+
+// A greeting that comes late, over a slow path: until now the other side was taken for a plain server.
+void node_link_late(struct node *node, struct node_link *link, struct str herald_id, uint64_t now_ms) {
+    if (!node_link_unique(node, link, herald_id, now_ms)) return;
+    link->herald = true;
+    node->ops->up(node->context, link->id, true);
+    log_info(L_MSG("link is herald"), L_STR("peer", link->address));
+    link_tell_peers(node, link, now_ms);
 }
 
 void node_linked_out(struct node *node, uint32_t id, const char *address, uint64_t now_ms) {
@@ -200,12 +223,6 @@ void node_linked_in(struct node *node, uint32_t id, const char *address, const s
 }
 
 // --- time ---------------------------------------------------------------------------------------------------
-
-static uint64_t link_deadline(const struct node *node, const struct node_link *link) {
-    if (link->state == NODE_LINK_GREETING) return link->since_ms + NODE_GREETING_MS;
-    if (link->announced || link->herald) return link->heard_ms + node_silence_ms(node);
-    return UINT64_MAX;
-}
 
 void node_links_tick(struct node *node, uint64_t now_ms) {
     struct node_link *link, *next;

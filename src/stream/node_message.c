@@ -21,7 +21,9 @@ static bool announce_due(const struct node *node, struct peer *peer, enum peers_
         peer->round_ms = now_ms;
         peer->forwarded = 0;
     }
-    return peer->forwarded++ < (heard == PEERS_SAME ? 1 : FORWARD_CHANGED);
+    if (peer->forwarded >= (heard == PEERS_SAME ? 1 : FORWARD_CHANGED)) return false;
+    peer->forwarded++;
+    return true;
 }
 
 // It came through two links by turns: they are two of a circle, if we dialled one of them.
@@ -96,14 +98,33 @@ static enum node_result on_lock(struct node *node, struct node_link *link, const
 
 // --- Herald's own -------------------------------------------------------------------------------------------
 
+// A server is gone, or going: known at once, and not only after three intervals. Believed only by the link that we
+// know it through: it may have moved.
+static void on_goodbye(struct node *node, struct node_link *link, struct str id) {
+    if (str_equal_text(id, link->herald_id)) link->leaving = true;
+    struct peer *peer = peers_find(&node->peers, id);
+    if (peer == NULL || peer->link != link->id) return;
+    log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "it said goodbye"));
+    node_forget(node, peer);
+    buf_truncate(&node->line, 0);
+    if (message_write_goodbye(&node->line, id) == 0) node_send_others(node, link->id, true);
+    peers_drop(&node->peers, peer);
+}
+
 static enum node_result on_herald(struct node *node, struct node_link *link, const struct message *message,
                                   uint64_t now_ms) {
+    bool greets = message->herald_version != 0 && message->herald_id.len > 0 && message->herald_id.len <= PEER_ID_MAX;
+    if (!link->herald && link->dialled && link->greeted_herald && greets) {
+        node_link_late(node, link, message->herald_id, now_ms);
+        return NODE_TAKEN;
+    }
     if (!link->herald) {
         node_refuse(node, link, COMMAND_INVALID_MESSAGE, "HERALD is for servers that declared themselves Herald", now_ms);
         return NODE_TAKEN;
     }
     if (message->hint_count > 0) node_hints_heard(node, link, message, now_ms);
     else if (message->server.len > 0) node_expected_heard(node, link, message);
+    else if (message->id.len > 0) on_goodbye(node, link, message->id);
     else node_circle_token(node, link, message->herald_id, now_ms);
     return NODE_TAKEN;
 }
@@ -119,6 +140,7 @@ static enum node_result on_refusal(struct node *node, struct node_link *link, co
     if (!tells) str_copy(message->info, why, sizeof why);
     log_warn(L_MSG("the other server refused"), L_STR("peer", link->address),
              L_STR("command", command_name(message->command)), L_STR("info", why));
+    if (message->command == COMMAND_INVALID_MESSAGE) node_greeting_refused(node, link, now_ms);
     node_cut(node, link, command_name(message->command), now_ms);
     return NODE_TAKEN;
 }
@@ -162,7 +184,7 @@ static bool greeting_message(struct node *node, struct node_link *link, const st
         node_cut(node, link, "wrong server secret", now_ms);
         return false;
     case COMMAND_INVALID_MESSAGE:
-        if (link->greeted_herald) tree_refused_greeting(&node->tree, now_ms);
+        node_greeting_refused(node, link, now_ms);
         node_cut(node, link, "the greeting was refused", now_ms);
         return false;
     default:

@@ -9,10 +9,14 @@ void node_send(struct node *node, const struct node_link *link); // node->line, 
 // node->line, to every link that is up but `except` (0: to all); herald_only: not to plain ones.
 void node_send_others(struct node *node, uint32_t except, bool herald_only);
 void node_link_up(struct node *node, struct node_link *link, bool herald, uint64_t now_ms);
+void node_link_late(struct node *node, struct node_link *link, struct str herald_id, uint64_t now_ms);
 // Forget the link, and what came by it; the owner is told to cut it.
 void node_cut(struct node *node, struct node_link *link, const char *why, uint64_t now_ms);
 // The same after a last word: `command` with `info`.
 void node_refuse(struct node *node, struct node_link *link, enum command command, const char *info, uint64_t now_ms);
+// The link is refused, or closed. If nothing was heard on it before, it was for our greeting; perhaps late, over a
+// slow path, when the silence was already taken for a plain server's.
+void node_greeting_refused(struct node *node, const struct node_link *link, uint64_t now_ms);
 // Two Herald servers that dialled each other keep one link. False: `link` was the one to go.
 bool node_link_unique(struct node *node, struct node_link *link, struct str herald_id, uint64_t now_ms);
 void node_links_tick(struct node *node, uint64_t now_ms);
@@ -33,6 +37,7 @@ void node_circle_token(struct node *node, const struct node_link *link, struct s
 void node_circle_tick(struct node *node, uint64_t now_ms);
 
 // --- node.c
+void node_forget(struct node *node, const struct peer *peer); // tells the owner and the locks
 void node_announce_by(struct node *node, uint64_t when_ms); // no later than
 void node_write_announce(struct node *node);                // ours, into node->line
 struct node_origin *node_origin_of(struct node *node, struct str id); // NULL: no room

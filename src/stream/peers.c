@@ -11,14 +11,14 @@ void peers_init(struct peers *peers, uint64_t interval_ms) {
     *peers = (struct peers){.interval_ms = interval_ms};
 }
 
-static void peer_drop(struct peers *peers, struct peer *peer) {
+void peers_drop(struct peers *peers, struct peer *peer) {
     HASH_DEL(peers->table, peer);
     free(peer);
 }
 
 void peers_fini(struct peers *peers) {
     struct peer *peer, *next;
-    HASH_ITER(hh, peers->table, peer, next) peer_drop(peers, peer);
+    HASH_ITER(hh, peers->table, peer, next) peers_drop(peers, peer);
 }
 
 struct peer *peers_find(struct peers *peers, struct str id) {
@@ -46,8 +46,10 @@ size_t peers_through(const struct peers *peers, uint32_t link) {
     return count;
 }
 
-static struct peer *peer_learn(struct peers *peers, struct str id) {
+static struct peer *peer_learn(struct peers *peers, uint32_t link, struct str id) {
     if (HASH_COUNT(peers->table) >= PEERS_MAX) return NULL;
+    // Counting walks the table: only when it can matter.
+    if (HASH_COUNT(peers->table) >= PEERS_MAX_PER_LINK && peers_through(peers, link) >= PEERS_MAX_PER_LINK) return NULL;
     struct peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL) return NULL;
     str_copy(id, peer->id, sizeof peer->id);
@@ -58,9 +60,9 @@ static struct peer *peer_learn(struct peers *peers, struct str id) {
 }
 
 // Rule 2. The path was heard before the other one, and now again: neither is a leftover of the other.
-static void peer_heard_by_turns(const struct peers *peers, struct peer *peer, uint64_t now_ms) {
+static void peer_heard_by_turns(const struct peers *peers, struct peer *peer, uint32_t link, uint64_t now_ms) {
     bool lately = peer->elsewhere != 0 && now_ms - peer->elsewhere_ms < peers->interval_ms * 3 / 2;
-    peer->by_turns = lately ? peer->elsewhere : 0;
+    peer->by_turns = lately && peer->link == link ? peer->elsewhere : 0;
     peer->elsewhere = 0;
 }
 
@@ -69,7 +71,7 @@ enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, u
     struct peer *peer = peers_find(peers, id);
     enum peers_heard heard = PEERS_SAME;
     if (peer == NULL) {
-        peer = peer_learn(peers, id);
+        peer = peer_learn(peers, link, id);
         if (peer == NULL) return PEERS_FULL;
         heard = PEERS_NEW;
     } else if (peer->link != link && now_ms - peer->heard_ms < peers->interval_ms * 3 / 2) {
@@ -80,7 +82,7 @@ enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, u
                !str_equal_text(hostname, peer->hostname)) {
         heard = PEERS_CHANGED;
     }
-    peer_heard_by_turns(peers, peer, now_ms);
+    peer_heard_by_turns(peers, peer, link, now_ms);
     peer->link = link;
     peer->load = load;
     peer->port = port;
@@ -96,7 +98,7 @@ void peers_drop_link(struct peers *peers, uint32_t link, void (*forgotten)(void 
     HASH_ITER(hh, peers->table, peer, next) {
         if (peer->link != link) continue;
         forgotten(context, peer);
-        peer_drop(peers, peer);
+        peers_drop(peers, peer);
     }
 }
 
@@ -110,7 +112,7 @@ void peers_expire(struct peers *peers, uint64_t now_ms, void (*forgotten)(void *
     HASH_ITER(hh, peers->table, peer, next) {
         if (peer_deadline(peers, peer) > now_ms) continue;
         forgotten(context, peer);
-        peer_drop(peers, peer);
+        peers_drop(peers, peer);
     }
 }
 

@@ -17,6 +17,7 @@
 
 #define PEER_ID_MAX 64    // bytes; a longer id is INVALID_MESSAGE
 #define PEERS_MAX 4096    // more are ignored: a hostile server cannot make us grow
+#define PEERS_MAX_PER_LINK (PEERS_MAX / 2) // by one link: one that invents servers leaves room for the others
 #define PEERS_FORGET_INTERVALS 3u
 
 struct peer {
@@ -60,6 +61,7 @@ struct peer *peers_at(struct peers *peers, const char *host, uint16_t port);
 size_t peers_count(const struct peers *peers);
 size_t peers_through(const struct peers *peers, uint32_t link);
 
+void peers_drop(struct peers *peers, struct peer *peer); // it is gone: known otherwise
 // Forgets by rule 3, telling `forgotten` each id before it goes.
 void peers_drop_link(struct peers *peers, uint32_t link, void (*forgotten)(void *context, const struct peer *peer),
                      void *context);

@@ -283,7 +283,7 @@ static void on_drain(struct mail *mail, void *context) {
     shard->drained = order->drained;
     struct client *client;
     DL_FOREACH2(shard->all, client, all_next) {
-        if (client->request == NULL) client_finish(client, CLOSE_STOPPING); // who waits for an answer gets it first
+        if (client->request == NULL) client_stop(client); // who waits for an answer gets it first
     }
     free(order);
 }

@@ -122,8 +122,8 @@ static void stream_turn(void *context) {
         uint64_t load = stream_load(stream);
         if (load != stream->announced_load) node_load_changed(&stream->node, now);
         stream->announced_load = load;
-        stream_tell_hints(stream, now);
     }
+    stream_tell_hints(stream, now);
     trunk_turn(stream->trunk);
     stream_drain_turn(stream, now);
     stream_arm(stream, now);

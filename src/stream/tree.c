@@ -27,13 +27,20 @@ static bool tree_has_targets(const struct tree *tree, const struct stream_settin
     return true;
 }
 
+static uint64_t tree_time(uint64_t interval_ms, uint64_t most_ms) {
+    if (interval_ms == 0 || interval_ms > most_ms) return most_ms;
+    return interval_ms > TREE_BACKOFF_LEAST_MS ? interval_ms : TREE_BACKOFF_LEAST_MS;
+}
+
 void tree_set_targets(struct tree *tree, const struct stream_settings *settings, uint64_t now_ms) {
+    tree->most_ms = tree_time(settings->announce_interval_ms, TREE_BACKOFF_MOST_MS);
+    tree->settled_ms = tree_time(settings->announce_interval_ms, TREE_SETTLED_MS);
     if (tree_has_targets(tree, settings)) return;
     memcpy(tree->targets, settings->connect, sizeof tree->targets);
     memset(tree->plain, 0, sizeof tree->plain);
     tree->count = settings->connect_count;
     tree->current = 0;
-    tree->renewed = tree->state == TREE_DIALLING || tree->state == TREE_GREETING;
+    tree->renewed = tree->state != TREE_ROOT && tree->state != TREE_WAITING;
     if (tree->state == TREE_ROOT || tree->state == TREE_WAITING) {
         tree->state = tree->count == 0 ? TREE_ROOT : TREE_WAITING;
         tree->next_ms = now_ms;
@@ -43,7 +50,7 @@ void tree_set_targets(struct tree *tree, const struct stream_settings *settings,
 static void tree_back_off(struct tree *tree, uint64_t now_ms) {
     tree_wait(tree, now_ms, tree->backoff_ms);
     tree->backoff_ms *= 2;
-    if (tree->backoff_ms > TREE_BACKOFF_MOST_MS) tree->backoff_ms = TREE_BACKOFF_MOST_MS;
+    if (tree->backoff_ms > tree->most_ms) tree->backoff_ms = tree->most_ms;
 }
 
 // Rule 3: on to the next target; after the last one, back off and begin again.
@@ -91,7 +98,8 @@ void tree_greeting(struct tree *tree) {
 }
 
 void tree_refused_greeting(struct tree *tree, uint64_t now_ms) {
-    if (tree->state != TREE_GREETING) return;
+    if (tree->state != TREE_GREETING && tree->state != TREE_LINKED) return;
+    tree->state = TREE_GREETING; // its silence was taken for consent
     if (tree->renewed || tree->plain[tree->current]) {
         tree_failed(tree, now_ms);
         return;
@@ -105,7 +113,6 @@ void tree_linked(struct tree *tree, uint64_t now_ms) {
     assert(tree->state == TREE_GREETING);
     tree->state = TREE_LINKED;
     tree->linked_ms = now_ms;
-    tree->renewed = false;
 }
 
 void tree_lost(struct tree *tree, uint64_t now_ms) {
@@ -115,12 +122,19 @@ void tree_lost(struct tree *tree, uint64_t now_ms) {
         return;
     }
     tree->current = 0;
-    if (now_ms - tree->linked_ms >= TREE_SETTLED_MS) {
+    tree->renewed = false;
+    if (now_ms - tree->linked_ms >= tree->settled_ms) {
         tree->backoff_ms = TREE_BACKOFF_LEAST_MS;
         tree_wait(tree, now_ms, TREE_BACKOFF_LEAST_MS);
     } else {
         tree_back_off(tree, now_ms);
     }
+}
+
+void tree_lost_silent(struct tree *tree, uint64_t now_ms) {
+    size_t behind = tree->renewed ? 0 : tree->current + 1;
+    tree_lost(tree, now_ms);
+    if (tree->state == TREE_WAITING && behind < tree->count) tree->current = behind;
 }
 
 void tree_rest(struct tree *tree, uint64_t until_ms) {

@@ -1,4 +1,7 @@
 // The trunk: server links on sockets. See trunk.h for the path of the bytes; trunk_flush.c sends.
+// Memory may run out while a table grows: the element then has hh.tbl == NULL.
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((void)(entry))
 #include "stream/trunk_private.h"
 
 #include "base/log.h"
@@ -38,6 +41,11 @@ static struct cable *cable_open(struct trunk *trunk, int fd, const struct addres
     cable->id = ++trunk->last_id;
     framer_init(&cable->framer, trunk->stream->settings.max_message + ACTIVITY_FRAME_SLACK);
     HASH_ADD(hh, trunk->cables, id, sizeof cable->id, cable);
+    if (cable->hh.tbl == NULL) {
+        (void)sock_detach(cable->sock);
+        free(cable);
+        return NULL;
+    }
     sock_want(cable->sock, SOCK_WANT_READ);
     return cable;
 }
@@ -123,9 +131,10 @@ void trunk_hold(void *context, uint32_t link, bool held) {
 void trunk_up(void *context, uint32_t link, bool herald) {
     struct stream *stream = context;
     struct cable *cable = cable_find(stream->trunk, link);
-    if (cable == NULL || cable->up) return;
-    cable->up = true;
+    if (cable == NULL) return;
     cable->herald = herald;
+    if (cable->up) return; // it has turned out to be Herald
+    cable->up = true;
     cable->cursor = reel_head(stream->hub.reel);
     cable->end = UINT64_MAX;
     atomic_fetch_add(&stream->hub.links, 1);
@@ -326,6 +335,7 @@ void trunk_finish(struct trunk *trunk) {
     if (trunk->dial != NULL) dial_cancel(trunk->dial);
     trunk->dial = NULL;
     struct stream *stream = trunk->stream;
+    node_goodbye(&stream->node);
     struct cable *cable, *next;
     HASH_ITER(hh, trunk->cables, cable, next) {
         if (cable->finishing) continue;

@@ -155,7 +155,7 @@ static const struct {
 
 enum need { OPTIONAL, REQUIRED };
 
-#define MOST_FIELDS 6
+#define MOST_FIELDS 7
 
 #define AT(member) offsetof(struct message, member)
 
@@ -197,6 +197,7 @@ static const struct field {
                         {"id", AT(herald_id), TEXT, OPTIONAL},
                         {"redirected", 0, HINTS, OPTIONAL},
                         {"expected", AT(server), TEXT, OPTIONAL},
+                        {"goodbye", AT(id), TEXT, OPTIONAL},
                         {"by", AT(origin), ORIGIN, OPTIONAL},
                         {"round", AT(sequence), SEQUENCE, OPTIONAL}},
 };
@@ -237,10 +238,10 @@ static int settle(struct message *message, struct err *err) {
         }
         return 0;
     case COMMAND_HERALD:
-        if (message->hint_count == 0 && message->server.len == 0 &&
+        if (message->hint_count == 0 && message->server.len == 0 && message->id.len == 0 &&
             (!message->herald_id.ptr || message->herald_version == 0))
             return err_set(err, ERR_INVALID,
-                           "HERALD must carry the fields version and id, or redirected, or expected");
+                           "HERALD must carry the fields version and id, or redirected, expected or goodbye");
         return 0;
     default: return 0;
     }

@@ -70,7 +70,7 @@ struct message_hint {
 //   REDIRECT            hostname, port
 //   HERALD              herald_id, herald_version (the answer to AUTHENTICATE); or hints; or server (who
 //                       expects those it was told of); the latter two with origin (who sent them away) and
-//                       sequence (the round)
+//                       sequence (the round); or id (a server that is gone)
 struct message {
     enum command command;
     struct str username, secret, info, id, hostname, server;
@@ -130,6 +130,7 @@ int message_write_herald(struct buf *out, struct str herald_id);
 int message_write_hints(struct buf *out, const struct message_hint *hints, size_t count, struct str by,
                         uint64_t round);
 int message_write_expected(struct buf *out, struct str id, struct str by, uint64_t round);
+int message_write_goodbye(struct buf *out, struct str id); // server `id` is gone, or going
 int message_write_announce(struct buf *out, struct str id, uint64_t load, struct str hostname, uint16_t port);
 // command: LOCK_REQUEST, LOCK_DENIED or LOCK_ALLOWED; `secret` and `server` with ptr NULL are left out.
 int message_write_lock(struct buf *out, enum command command, struct str username, struct str secret,

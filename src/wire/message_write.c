@@ -65,6 +65,12 @@ int message_write_expected(struct buf *out, struct str id, struct str by, uint64
     return json_line_end(&line);
 }
 
+int message_write_goodbye(struct buf *out, struct str id) {
+    struct json_line line = json_line_begin(out, command_name(COMMAND_HERALD));
+    json_line_text(&line, "goodbye", id);
+    return json_line_end(&line);
+}
+
 int message_write_announce(struct buf *out, struct str id, uint64_t load, struct str hostname,
                            uint16_t port) {
     struct json_line line = json_line_begin(out, command_name(COMMAND_SERVER_ANNOUNCE));

@@ -1,5 +1,7 @@
 """protocol.md, Between Herald servers: the extension, and what happens where a peer does not want it."""
 
+import signal
+
 import pytest
 from herald_harness import new_id, new_name, new_secret
 
@@ -263,3 +265,78 @@ def test_a_server_does_not_link_to_itself(start, dial):
     twin.send({"command": "AUTHENTICATE", "secret": server.secret, "herald": herald(me)})
     twin.read_to_close()
     client.proves_to_stay()
+
+
+def told(peer, member):
+    """The next HERALD with this member; what others use to get in step may come before it."""
+    while True:
+        message = peer.expect(("HERALD", "LOCK_REQUEST", "LOCK_ALLOWED"))
+        if member in message:
+            return message[member]
+
+
+def test_a_late_greeting_makes_the_link_a_herald_link(start, parent):
+    """docs/protocol, The greeting: over a slow path HERALD may come after the parent was taken for a plain one."""
+    up = parent()
+    server = start(parent=up)
+    link = up.accept(server.secret)
+    server.wait_log("kind=plain", msg="link up")
+    link.herald = True
+    link.send({"command": "HERALD", "version": 1, "id": "late"})
+    server.wait_log(msg="link is herald")
+    server.anonymous().publish({"n": 1})
+    assert link.expect("ACTIVITY_BROADCAST")["sequence"] >= 1
+
+
+def test_goodbye_is_believed_by_the_link_that_leads_there(start, dial, dial_herald):
+    """docs/protocol, Goodbye: forgotten at once, nobody is redirected there; not at the word of another link."""
+    server = start(announce_interval="30s")
+    server.anonymous()
+    friend = dial_herald(server)
+    friend.announce(load=0, id="north")
+    stranger = dial_herald(server)
+    stranger.send({"command": "HERALD", "goodbye": "north"})
+    stranger.sync()
+    client = server.client().login()
+    told(friend, "redirected")
+    client.expect_refusal("REDIRECT")
+    friend.send({"command": "HERALD", "goodbye": "north"})
+    assert told(stranger, "goodbye") == "north"
+    server.anonymous().proves_to_stay()
+
+
+def test_when_a_link_goes_down_those_behind_it_are_said_goodbye_for(start, dial_herald):
+    """docs/protocol, Goodbye: no server keeps a ghost of the dead one."""
+    server = start(announce_interval="30s")
+    friend, witness = dial_herald(server), dial_herald(server)
+    friend.announce(load=0, id="north")
+    friend.announce(load=0, id="south")
+    friend.sync()
+    friend.abort()
+    assert {told(witness, "goodbye") for _ in range(2)} == {"north", "south"}
+
+
+def test_a_parent_that_said_goodbye_is_not_the_first_to_be_dialled(start, parent):
+    """docs/protocol, Goodbye: a child of it tries the next of its parents first."""
+    first, second = parent(), parent()
+    server = start(parent=[first, second])
+    link = first.accept(server.secret)
+    link.send({"command": "HERALD", "version": 1, "id": "first"})
+    server.wait_log(msg="link up")
+    link.send({"command": "HERALD", "goodbye": "first"})
+    link.close()
+    second.accept(server.secret)
+
+
+def test_a_stopping_server_says_goodbye_and_sends_its_clients_on(start, dial_herald):
+    """docs/protocol, Goodbye, and Clients: REDIRECT when the server stops."""
+    server = start(announce_interval="30s")
+    client = server.anonymous()
+    friend = dial_herald(server)
+    friend.announce(load=0, id="north", port=3790)
+    friend.sync()
+    server.signal(signal.SIGTERM)
+    client.expect("REDIRECT", port=3790)
+    client.expect_close()
+    told(friend, "goodbye")
+    friend.expect_close()

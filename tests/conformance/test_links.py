@@ -509,12 +509,10 @@ def test_on_a_link_to_its_parent_a_child_is_an_equal(start, parent, dial):
 
 def test_without_a_parent_a_server_serves_and_dials_until_there_is_one(start, parent):
     """protocol.md: servers join any time. The parent appears after its child."""
-    up = parent()
-    port = up.port
-    up.close()
-    server = start(parent=f"127.0.0.1:{port}")
+    up = parent(deaf=True)
+    server = start(parent=up)
     client = server.anonymous().proves_to_stay()
-    up = parent(port)
+    up.listen()
     up.accept(server.secret)
     client.proves_to_stay()
 

@@ -178,14 +178,18 @@ class Peer(Connection):
 class Parent:
     """A listening peer that a heraldd may be told to --connect to."""
 
-    def __init__(self, port=0, backlog=16):
+    def __init__(self, port=0, backlog=16, deaf=False):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.bind(("127.0.0.1", port))
-        self.sock.listen(backlog)
+        if not deaf:  # deaf: the port is taken, but who dials it is refused until listen()
+            self.sock.listen(backlog)
         self.port = self.sock.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self._peers = []
+
+    def listen(self):
+        self.sock.listen(16)
 
     def accept_raw(self, seconds=None):
         """The next connection, nothing read from it."""

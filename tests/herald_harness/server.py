@@ -79,9 +79,9 @@ def arguments(options):
     return words
 
 
-def run(*words, seconds=None, **options):
-    """Runs heraldd to its end: a CompletedProcess with text stdout and stderr."""
-    command = [str(binary()), *map(str, words), *arguments(options)]
+def run(*words, seconds=None, under=(), **options):
+    """Runs heraldd to its end: a CompletedProcess with text stdout and stderr. under: as of Server."""
+    command = [*map(str, under), str(binary()), *map(str, words), *arguments(options)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment(),
                           errors="backslashreplace", timeout=Deadline(seconds).seconds, check=False)
     assert not REPORTS.search(done.stderr), done.stderr
@@ -111,16 +111,17 @@ class LogLine:
 
 
 class Server:
-    def __init__(self, directory, *words, listen="127.0.0.1:0", secret="", plain=False, **options):
+    def __init__(self, directory, *words, listen="127.0.0.1:0", secret="", plain=False, under=(), env=None, **options):
         """Starts heraldd with its data in `directory` and waits until it listens.
 
         words: further arguments as they are. options: flags by name (arguments()). secret: "" makes one, None
-        gives none. plain: only `words` and `options`, no defaults of ours."""
+        gives none. plain: only `words` and `options`, no defaults of ours. under: a command that execs what follows
+        it. env: variables more."""
         self.directory = Path(directory)
         self.secret = new_secret() if secret == "" else secret
         merged = dict(options) if plain else \
             {"data": self.directory, "listen": listen, "secret": self.secret, **RELAXED, **options}
-        self.command = [str(binary()), *map(str, words), *arguments(merged)]
+        self.command = [*map(str, under), str(binary()), *map(str, words), *arguments(merged)]
         self.log = []
         self.port = None
         self._changed = threading.Condition()
@@ -129,7 +130,7 @@ class Server:
         self._clients = []
         assert binary().exists(), f"no heraldd at {binary()}: build it, or set HERALDD"
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, env=environment())
+                                        stderr=subprocess.PIPE, env=environment() | (env or {}))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._await_listening()
@@ -248,6 +249,10 @@ class Server:
                 continue  # the thread has just ended
         return total / 1e9
 
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def on_disk(self, name):
         """True when `name` stands in a file of the data directory: its account is durable."""
         for path in self.directory.rglob("*"):
@@ -258,6 +263,11 @@ class Server:
     # --- ending ---------------------------------------------------------------------------------------------
     def signal(self, number):
         self.process.send_signal(number)
+
+    def stopped(self):
+        """True when none of its threads runs, after SIGSTOP."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return all((task / "stat").read_text().rsplit(") ", 1)[1][0] == "T" for task in tasks)
 
     def running(self):
         return self.process.poll() is None

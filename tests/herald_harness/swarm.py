@@ -39,6 +39,10 @@ class SwarmClient:
     def on_close(self):
         """The other side has closed."""
 
+    def on_refused(self, why):
+        """Nobody is there. The socket is closed after this."""
+        raise AssertionError(f"connect: {why}")
+
     def on_bytes(self, data):
         """All input; by default cut into lines."""
         lines = (self._in + data).split(b"\n")
@@ -84,7 +88,10 @@ class SwarmClient:
     def ready(self, events):
         if not self.opened:
             failure = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            assert failure == 0, f"connect: {errno.errorcode.get(failure, failure)}"
+            if failure != 0:
+                self.close()
+                self.on_refused(errno.errorcode.get(failure, failure))
+                return
             if not events & select.EPOLLOUT:
                 return
             self.opened = True
@@ -109,6 +116,7 @@ class Swarm:
         self.members = {}
         self._unread = []
         self._epoll = select.epoll()
+        self.patience = 1.0  # seconds until `done` is asked again when nothing happens
 
     def __enter__(self):
         return self
@@ -137,12 +145,19 @@ class Swarm:
         if self.members.get(member.fd) is member:
             self._epoll.modify(member.fd, member.interest())
 
-    def run(self, done, what, seconds=None):
-        """Serves everyone until done() is true; fails at the deadline, saying `what` was awaited."""
+    def serve(self, done, seconds):
+        """Serves everyone until done() is true, for so many seconds at most. Returns whether it is."""
         deadline = Deadline(seconds)
         while not done():
-            assert not deadline.passed(), f"not within {deadline.seconds:g} s: {what() if callable(what) else what}"
-            for fd, events in self._epoll.poll(min(1.0, deadline.left())):
+            if deadline.passed():
+                return False
+            for fd, events in self._epoll.poll(min(self.patience, deadline.left())):
                 member = self.members.get(fd)
                 if member is not None:
                     member.ready(events)
+        return True
+
+    def run(self, done, what, seconds=None):
+        """Serves everyone until done() is true; fails at the deadline, saying `what` was awaited."""
+        seconds = Deadline(seconds).seconds
+        assert self.serve(done, seconds), f"not within {seconds:g} s: {what() if callable(what) else what}"

@@ -104,16 +104,21 @@ static void only_what_is_wanted_is_told(void **state) {
     loop_close(loop);
 }
 
-static void a_tcp_socket_is_made_prompt_and_non_blocking(void **state) {
+static void a_tcp_socket_is_made_prompt_watchful_and_non_blocking(void **state) {
     (void)state;
     struct loop *loop = open_loop();
     struct peer peer = {0};
-    int pair[2], prompt = 0;
-    socklen_t len = sizeof prompt;
+    int pair[2], value = 0;
+    socklen_t len = sizeof value;
     open_tcp_pair(pair);
+    sock_tune(pair[0]);
     peer.sock = sock_open(loop, pair[0], on_ready, &peer, NULL);
-    assert_int_equal(getsockopt(pair[0], IPPROTO_TCP, TCP_NODELAY, &prompt, &len), 0);
-    assert_true(prompt);
+    assert_int_equal(getsockopt(pair[0], IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
+    assert_true(value);
+    assert_int_equal(getsockopt(pair[0], SOL_SOCKET, SO_KEEPALIVE, &value, &len), 0);
+    assert_true(value);
+    assert_int_equal(getsockopt(pair[0], IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &len), 0);
+    assert_int_equal(value, SOCK_DEAD_MS);
     assert_true(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
     sock_close(peer.sock);
     close(pair[1]);
@@ -232,7 +237,7 @@ static void a_detached_descriptor_lives_on_on_another_loop_at_once(void **state)
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_is_wanted_is_told),
-        cmocka_unit_test(a_tcp_socket_is_made_prompt_and_non_blocking),
+        cmocka_unit_test(a_tcp_socket_is_made_prompt_watchful_and_non_blocking),
         cmocka_unit_test(what_cannot_be_polled_stays_with_the_caller),
         cmocka_unit_test(a_hang_up_counts_as_what_was_wanted),
         cmocka_unit_test(an_error_is_told_until_the_owner_acts),

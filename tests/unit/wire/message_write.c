@@ -56,6 +56,7 @@ static void herald_and_hints(void **state) {
           "{\"id\":\"n\\\"2\",\"count\":4294967295}],\"by\":\"n0\",\"round\":7}\n");
     wrote(message_write_hints(&out, hints, 0, STR("n0"), UINT64_MAX),
           "{\"command\":\"HERALD\",\"redirected\":[],\"by\":\"n0\",\"round\":18446744073709551615}\n");
+    wrote(message_write_goodbye(&out, STR("n1")), "{\"command\":\"HERALD\",\"goodbye\":\"n1\"}\n");
     wrote(message_write_expected(&out, STR("n1"), STR("n0"), 7),
           "{\"command\":\"HERALD\",\"expected\":\"n1\",\"by\":\"n0\",\"round\":7}\n");
 }
