@@ -15,8 +15,8 @@ static void promise_answers(struct world *world) {
         const struct world_register *request = &world->registers[i];
         promise(world, request->answers == 1, "the REGISTER of %s at server %u had no answer", request->name,
                 request->server);
-        promise(world, request->answered_ms - request->asked_ms <= ANSWERED_MS, "the answer came after %" PRIu64 " ms",
-                request->answered_ms - request->asked_ms);
+        promise(world, request->answered_ms - request->asked_ms <= ANSWERED_MS,
+                "the answer came after %" PRIu64 " ms", request->answered_ms - request->asked_ms);
     }
 }
 
@@ -25,7 +25,8 @@ static void promise_no_locks(struct world *world) {
         const struct server *server = world->servers[i];
         if (!server->alive || server->kind == WORLD_RAW) continue;
         promise(world, HASH_COUNT(server->node.locks.table) == 0, "server %u keeps a lock", i);
-        promise(world, server->node.locks.asking == NULL && server->node.locks.recorded == NULL, "server %u", i);
+        promise(world, server->node.locks.asking == NULL && server->node.locks.recorded == NULL, "server %u",
+                i);
     }
 }
 
@@ -55,11 +56,12 @@ static void promise_one_owner(struct world *world) {
     }
 }
 
-// Requests with the same secret cannot be told apart, nor their answers: of them it is only promised that nobody else
-// gets the name.
+// Requests with the same secret cannot be told apart, nor their answers: of them it is only promised that
+// nobody else gets the name.
 static void promise_no_other_owner(struct world *world, const char *name) {
     for (unsigned k = 0; k < world->count; k++)
-        promise(world, world_account(world, k, name, SAME_SECRET) != -1, "server %u has another's account", k);
+        promise(world, world_account(world, k, name, SAME_SECRET) != -1, "server %u has another's account",
+                k);
 }
 
 static void distinct_names(struct world *world, unsigned plain_percent) {
@@ -97,8 +99,10 @@ static void of_one_name_at_most_one(struct world *world) {
         bool same_secret = world_chance(world, 20);
         if (same_secret) snprintf(name, sizeof name, "same-%u", round);
         for (unsigned i = 0; i < at_once; i++) {
-            if (same_secret) world_register(world, world_any(world), name, SAME_SECRET);
-            else register_somewhere(world, name);
+            if (same_secret)
+                world_register(world, world_any(world), name, SAME_SECRET);
+            else
+                register_somewhere(world, name);
             world_run(world, world_roll(world, 0, world_chance(world, 50) ? 3 : 300));
         }
     }
@@ -120,7 +124,8 @@ static void who_is_refused_may_ask_again(struct world *world) {
         register_somewhere(world, "name");
         world_run(world, ANSWERED_MS);
         promise_answers(world);
-        if (world->registers[world->register_count - 1].success || world->registers[world->register_count - 2].success)
+        if (world->registers[world->register_count - 1].success ||
+            world->registers[world->register_count - 2].success)
             break;
     }
     unsigned last = register_somewhere(world, "name");
@@ -156,11 +161,11 @@ static void in_trouble_every_register_is_answered(struct world *world) {
 }
 
 static const struct story stories[] = {
-    {"distinct names all succeed", 200, distinct_names_all_succeed},
-    {"among plain servers too", 200, among_plain_servers_too},
+    {"distinct names all succeed", 150, distinct_names_all_succeed},
+    {"among plain servers too", 150, among_plain_servers_too},
     {"of one name at most one", 300, of_one_name_at_most_one},
     {"who is refused may ask again", 200, who_is_refused_may_ask_again},
-    {"in trouble every REGISTER is answered", 200, in_trouble_every_register_is_answered},
+    {"in trouble every REGISTER is answered", 150, in_trouble_every_register_is_answered},
 };
 
 int main(void) {

@@ -1,15 +1,11 @@
 // Time, links, and the lives of servers. See world.h; what a server's owner does for it is in world_server.c.
 #include "world.h"
 
-#include "base/log.h"
-
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct line {
     struct line *next;
@@ -42,7 +38,7 @@ struct event {
     char host[32];
 };
 
-// --- chance -------------------------------------------------------------------------------------------------
+// --- chance --------------------------------------------------------------------------------------------
 
 uint64_t world_roll(struct world *world, uint64_t least, uint64_t most) {
     return dice_between(&world->dice, least, most);
@@ -56,7 +52,7 @@ static uint64_t delay(struct world *world) {
     return world_roll(world, 1, world->slowest_ms);
 }
 
-// --- events, earliest first -----------------------------------------------------------------------------------
+// --- events, earliest first ----------------------------------------------------------------------------
 
 static bool earlier(const struct event *a, const struct event *b) {
     return a->at != b->at ? a->at < b->at : a->order < b->order;
@@ -79,7 +75,8 @@ static struct event next_event(struct world *world) {
     struct event first = world->events[0], last = world->events[--world->event_count];
     size_t i = 0, child;
     while ((child = 2 * i + 1) < world->event_count) {
-        if (child + 1 < world->event_count && earlier(&world->events[child + 1], &world->events[child])) child++;
+        if (child + 1 < world->event_count && earlier(&world->events[child + 1], &world->events[child]))
+            child++;
         if (!earlier(&world->events[child], &last)) break;
         world->events[i] = world->events[child];
         i = child;
@@ -88,7 +85,7 @@ static struct event next_event(struct world *world) {
     return first;
 }
 
-// --- pipes ----------------------------------------------------------------------------------------------------
+// --- pipes ---------------------------------------------------------------------------------------------
 
 static struct pipe *pipe_of(struct world *world, uint32_t link) {
     return world->pipes[link / 2];
@@ -123,8 +120,10 @@ static void pipe_push(struct world *world, uint32_t link, struct line *line) {
     struct pipe *pipe = pipe_of(world, link);
     unsigned side = link % 2;
     line->next = NULL;
-    if (pipe->end[side].first == NULL) pipe->end[side].first = line;
-    else pipe->end[side].last->next = line;
+    if (pipe->end[side].first == NULL)
+        pipe->end[side].first = line;
+    else
+        pipe->end[side].last->next = line;
     pipe->end[side].last = line;
     uint64_t at = world->now_ms + delay(world);
     if (at < pipe->end[side].arrives_ms) at = pipe->end[side].arrives_ms;
@@ -198,12 +197,13 @@ void world_close(struct world *world, uint32_t link) {
     pipe_push(world, link, line_of((struct str){0}));
 }
 
-// --- arrivals -------------------------------------------------------------------------------------------------
+// --- arrivals ------------------------------------------------------------------------------------------
 
 // The first line of whoever dialled us.
 static void greeted(struct server *server, uint32_t link, struct message *message) {
     struct world *world = server->world;
-    promise(world, message->command == COMMAND_AUTHENTICATE, "a link began with %s", command_name(message->command));
+    promise(world, message->command == COMMAND_AUTHENTICATE, "a link began with %s",
+            command_name(message->command));
     pipe_of(world, link)->end[link % 2].known = true;
     bool herald = message->herald_version != 0;
     if (herald && server->kind == WORLD_REFUSES)
@@ -228,8 +228,10 @@ static bool deliver(struct server *server, uint32_t link, struct str text) {
     }
     if (message_parse(world->parser, (struct str){.ptr = text.ptr, .len = text.len - 1}, &message, &err) != 0)
         node_invalid(&server->node, link, err.text, world->now_ms);
-    else if (!pipe_of(world, link)->end[link % 2].known) greeted(server, link, &message);
-    else taken = node_message(&server->node, link, &message, world->now_ms) == NODE_TAKEN;
+    else if (!pipe_of(world, link)->end[link % 2].known)
+        greeted(server, link, &message);
+    else
+        taken = node_message(&server->node, link, &message, world->now_ms) == NODE_TAKEN;
     parser_forget(world->parser);
     return taken;
 }
@@ -254,7 +256,8 @@ static void on_arrive(struct world *world, uint32_t link) {
         if (line->len == 0) {
             link_down(world, link);
         } else if (!deliver(server, link, (struct str){.ptr = line->bytes, .len = line->len})) {
-            plan(world, (struct event){.at = world->now_ms + world_roll(world, 1, 20), .kind = ARRIVE, .link = link});
+            plan(world, (struct event){
+                            .at = world->now_ms + world_roll(world, 1, 20), .kind = ARRIVE, .link = link});
             return;
         } else if (server->kind != WORLD_RAW) {
             world_turn(server);
@@ -282,8 +285,10 @@ static void on_dial(struct server *server, const char *host) {
     struct world *world = server->world;
     if (!server->alive) return;
     struct server *to = living_at(world, host);
-    if (to == NULL) node_dial_failed(&server->node, "connection refused", world->now_ms);
-    else node_linked_out(&server->node, pipe_open(world, server->index, to->index), to->host, world->now_ms);
+    if (to == NULL)
+        node_dial_failed(&server->node, "connection refused", world->now_ms);
+    else
+        node_linked_out(&server->node, pipe_open(world, server->index, to->index), to->host, world->now_ms);
     world_turn(server);
 }
 
@@ -294,7 +299,8 @@ static void on_tick(struct server *server) {
     node_tick(&server->node, world->now_ms);
     struct lock *lock;
     while ((lock = locks_ripe(&server->node.locks, world->now_ms)) != NULL) world_plan_settle(server, lock);
-    promise(world, node_deadline(&server->node) > world->now_ms, "server %u ticks without end", server->index);
+    promise(world, node_deadline(&server->node) > world->now_ms, "server %u ticks without end",
+            server->index);
     world_turn(server);
 }
 
@@ -334,7 +340,8 @@ void world_run(struct world *world, uint64_t for_ms) {
     world->now_ms = until;
 }
 
-void world_await(struct world *world, bool (*holds)(struct world *world), uint64_t within_ms, const char *what) {
+void world_await(struct world *world, bool (*holds)(struct world *world), uint64_t within_ms,
+                 const char *what) {
     uint64_t until = world->now_ms + within_ms;
     while (!holds(world)) {
         promise(world, world->now_ms < until, "not within %" PRIu64 " ms: %s", within_ms, what);
@@ -342,7 +349,7 @@ void world_await(struct world *world, bool (*holds)(struct world *world), uint64
     }
 }
 
-// --- servers --------------------------------------------------------------------------------------------------
+// --- servers -------------------------------------------------------------------------------------------
 
 unsigned world_place(struct world *world, enum world_kind kind) {
     assert(world->count < WORLD_MAX);
@@ -387,10 +394,11 @@ void world_start(struct world *world, unsigned index) {
     world_turn(server);
 }
 
-// The other ends learn it by an orderly close, or later by an error.
+// With a goodbye or without; the other ends learn it by an orderly close, or later by an error.
 void world_kill(struct world *world, unsigned index) {
     struct server *server = world->servers[index];
     assert(server->alive);
+    if (server->kind != WORLD_RAW && world_chance(world, 30)) node_goodbye(&server->node);
     for (uint32_t i = 1; i < world->pipe_count; i++) {
         for (uint32_t link = i * 2; link < i * 2 + 2; link++) {
             struct pipe *pipe = world->pipes[i];
@@ -399,7 +407,8 @@ void world_kill(struct world *world, unsigned index) {
                 world_close(world, link);
             } else {
                 pipe->broken = pipe->end[link % 2].gone = true;
-                plan(world, (struct event){.at = world->now_ms + delay(world), .kind = DOWN, .link = link ^ 1});
+                plan(world,
+                     (struct event){.at = world->now_ms + delay(world), .kind = DOWN, .link = link ^ 1});
             }
         }
     }
@@ -421,19 +430,30 @@ unsigned world_restart(struct world *world, unsigned index) {
 
 size_t world_alive(const struct world *world) {
     size_t alive = 0;
-    for (unsigned i = 0; i < world->count; i++) alive += world->servers[i]->alive && world->servers[i]->kind != WORLD_RAW;
+    for (unsigned i = 0; i < world->count; i++)
+        alive += world->servers[i]->alive && world->servers[i]->kind != WORLD_RAW;
     return alive;
 }
 
-// --- links ----------------------------------------------------------------------------------------------------
+// --- links ---------------------------------------------------------------------------------------------
 
-static bool end_is_up(struct world *world, uint32_t link) {
-    const struct pipe *pipe = pipe_of(world, link);
+static const struct node_link *node_link_at(struct world *world, uint32_t link) {
     const struct server *server = server_at(world, link);
-    if (pipe->end[link % 2].gone || !server->alive || server->kind == WORLD_RAW) return false;
+    if (pipe_of(world, link)->end[link % 2].gone || !server->alive || server->kind == WORLD_RAW) return NULL;
     struct node_link *found;
     HASH_FIND(hh, server->node.links, &link, sizeof link, found);
+    return found;
+}
+
+static bool end_is_up(struct world *world, uint32_t link) {
+    const struct node_link *found = node_link_at(world, link);
     return found != NULL && found->state == NODE_LINK_UP;
+}
+
+// A plain server that never announced may be silent for good: only the system would notice that it is gone.
+static bool silence_is_noticed(struct world *world, uint32_t link) {
+    const struct node_link *found = node_link_at(world, link);
+    return found->announced || found->herald;
 }
 
 static bool pipe_is_up(struct world *world, uint32_t pipe) {
@@ -453,6 +473,7 @@ bool world_cut_any(struct world *world, bool silently) {
     for (uint32_t i = 1; i < world->pipe_count; i++) {
         if (!pipe_is_up(world, i) || --chosen > 0) continue;
         world->pipes[i]->broken = true;
+        silently = silently && silence_is_noticed(world, i * 2) && silence_is_noticed(world, i * 2 + 1);
         for (uint32_t link = i * 2; !silently && link < i * 2 + 2; link++)
             plan(world, (struct event){.at = world->now_ms + delay(world), .kind = DOWN, .link = link});
         return true;
@@ -465,7 +486,8 @@ bool world_is_tree(struct world *world) {
     size_t groups = world_alive(world);
     for (unsigned i = 0; i < world->count; i++) root[i] = i;
     for (uint32_t i = 1; i < world->pipe_count; i++) {
-        if (server_at(world, i * 2)->kind == WORLD_RAW || server_at(world, i * 2 + 1)->kind == WORLD_RAW) continue;
+        if (server_at(world, i * 2)->kind == WORLD_RAW || server_at(world, i * 2 + 1)->kind == WORLD_RAW)
+            continue;
         if (!end_is_up(world, i * 2) && !end_is_up(world, i * 2 + 1)) continue;
         if (!pipe_is_up(world, i)) return false; // one side has yet to learn
         unsigned a = root[world->pipes[i]->end[0].server], b = root[world->pipes[i]->end[1].server];
@@ -500,20 +522,9 @@ void world_raw_send(struct world *world, uint32_t link, struct str text) {
     world_transmit(world, link, text);
 }
 
-// --- stories --------------------------------------------------------------------------------------------------
+// --- the end ---------------------------------------------------------------------------------------------
 
-void world_fail(struct world *world, const char *format, ...) {
-    va_list list;
-    fflush(stdout);
-    fprintf(stderr, "FAILED: %s, after %" PRIu64 " ms: ", world->story, world->now_ms);
-    va_start(list, format);
-    vfprintf(stderr, format, list);
-    va_end(list);
-    fprintf(stderr, "\nHERALD_SEED=%" PRIu64 " HERALD_STORY='%s' tells it again\n", world->seed, world->story);
-    exit(1);
-}
-
-static void world_end(struct world *world) {
+void world_fini(struct world *world) {
     for (unsigned i = 0; i < world->count; i++) {
         if (world->servers[i]->alive) world_server_fini(world->servers[i]);
         free(world->servers[i]);
@@ -521,8 +532,10 @@ static void world_end(struct world *world) {
     for (uint32_t i = 1; i < world->pipe_count; i++) {
         for (int side = 0; side < 2; side++) {
             struct line *line, *next;
-            for (line = world->pipes[i]->end[side].first; line != NULL; line = next) next = line->next, free(line);
-            for (line = world->pipes[i]->end[side].held; line != NULL; line = next) next = line->next, free(line);
+            for (line = world->pipes[i]->end[side].first; line != NULL; line = next)
+                next = line->next, free(line);
+            for (line = world->pipes[i]->end[side].held; line != NULL; line = next)
+                next = line->next, free(line);
         }
         free(world->pipes[i]);
     }
@@ -530,44 +543,4 @@ static void world_end(struct world *world) {
     free(world->events);
     buf_free(&world->frame);
     buf_free(&world->line);
-}
-
-static void tell(const struct story *story, uint64_t seed, struct parser *parser) {
-    struct world *world = calloc(1, sizeof *world);
-    assert(world != NULL);
-    world->story = story->name;
-    world->seed = seed;
-    world->parser = parser;
-    world->loud = getenv("HERALD_LOG") != NULL;
-    dice_seed(&world->dice, seed);
-    static const uint64_t slowest_ms[] = {3, 100, 240};
-    world->slowest_ms = slowest_ms[world_roll(world, 0, 2)];
-    world->signatures = (enum lock_allowed_server)world_roll(world, LOCK_SERVER_AUTO, LOCK_SERVER_NO);
-    for (size_t i = 0; i < sizeof world->key.bytes; i++) world->key.bytes[i] = (uint8_t)dice_roll(&world->dice);
-    story->tell(world);
-    world_end(world);
-    free(world);
-}
-
-int world_tell(const struct story *stories, size_t count) {
-    uint64_t only = 0;
-    bool one = getenv("HERALD_SEED") != NULL && text_parse_u64(str_of(getenv("HERALD_SEED")), &only);
-    uint64_t many = 0;
-    if (getenv("HERALD_SEEDS") != NULL) (void)text_parse_u64(str_of(getenv("HERALD_SEEDS")), &many);
-    const char *named = getenv("HERALD_STORY");
-    log_configure(getenv("HERALD_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
-    struct err err;
-    struct parser *parser = parser_open(64 * 1024, 32);
-    if (parser == NULL || secret_init(&err) != 0) return 1;
-    for (size_t i = 0; i < count; i++) {
-        if (named != NULL && strstr(stories[i].name, named) == NULL) continue;
-        clock_t begun = clock();
-        uint64_t first = one ? only : 1, last = one ? only : many > 0 ? many : stories[i].seeds;
-        for (uint64_t seed = first; seed <= last; seed++) tell(&stories[i], seed, parser);
-        printf("%s: %" PRIu64 " seeds, %.1f s\n", stories[i].name, last - first + 1,
-               (double)(clock() - begun) / CLOCKS_PER_SEC);
-        fflush(stdout);
-    }
-    parser_close(parser);
-    return 0;
 }

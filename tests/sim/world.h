@@ -1,12 +1,12 @@
-// Servers in virtual time: struct nodes (stream/node.h) on links that deliver in order after a random delay, until
-// they are cut. Lines travel encoded and are decoded where they arrive.
+// Servers in virtual time: struct nodes (stream/node.h) on links that deliver in order after a random delay,
+// until they are cut. Lines travel encoded and are decoded where they arrive.
 //
 //   node ──ops.send──► pipe (FIFO, delays by the dice) ──► message_parse ──► node_message
 //     └───ops.dial──► whoever lives at the host, after a delay
 //
-// All that is random comes from one seed, which is printed when a story fails; HERALD_SEED=n tells every story with
-// that seed only, HERALD_SEEDS=n with so many, HERALD_STORY=text only those whose name contains it, HERALD_LOG=1 with all
-// they say to each other, and the servers' logs.
+// All that is random comes from one seed, which is printed when a story fails; HERALD_SEED=n tells every
+// story with that seed only, HERALD_SEEDS=n with so many, HERALD_STORY=text only those whose name contains
+// it, HERALD_LOG=1 with all they say to each other, and the servers' logs.
 #pragma once
 
 #include "base/buf.h"
@@ -84,10 +84,10 @@ struct world {
     struct dice dice;
     struct parser *parser;
     struct secret_key key;
-    uint64_t slowest_ms;      // of the delays
-    unsigned busy_percent;    // how often the reel is
+    uint64_t slowest_ms;        // of the delays
+    unsigned busy_percent;      // how often the reel is
     unsigned unsettled_percent; // how often an account cannot be stored
-    bool causal;              // the tree is whole: each hears each exactly once, and after what it answers
+    bool causal;                // the tree is whole: each hears each exactly once, and after what it answers
     enum lock_allowed_server signatures;
 
     struct server *servers[WORLD_MAX];
@@ -107,7 +107,7 @@ struct world {
     struct buf frame, line;
 };
 
-// --- stories ----------------------------------------------------------------------------------------------
+// --- stories -------------------------------------------------------------------------------------------
 struct story {
     const char *name;
     unsigned seeds;
@@ -115,39 +115,42 @@ struct story {
 };
 int world_tell(const struct story *stories, size_t count); // main's exit status
 _Noreturn void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define promise(world, condition, ...)                                                                                \
-    do {                                                                                                              \
-        if (!(condition)) world_fail(world, __VA_ARGS__);                                                             \
+#define promise(world, condition, ...)                                                                       \
+    do {                                                                                                     \
+        if (!(condition)) world_fail(world, __VA_ARGS__);                                                    \
     } while (0)
 
-// --- servers ----------------------------------------------------------------------------------------------
+// --- servers -------------------------------------------------------------------------------------------
 // A place for a server, not started; connect: places of its targets, in order.
 unsigned world_place(struct world *world, enum world_kind kind);
 void world_connect(struct world *world, unsigned server, unsigned to);
 void world_start(struct world *world, unsigned server);
 void world_kill(struct world *world, unsigned server);
-unsigned world_restart(struct world *world, unsigned server); // a new place, a new id, the same host and targets
+unsigned world_restart(struct world *world,
+                       unsigned server); // a new place, a new id, the same host and targets
 size_t world_alive(const struct world *world);
 
 // Mostly small ones: a large one costs the square of its size.
 unsigned world_some_size(struct world *world, unsigned most);
 // Each connects to one before it, and to more of them as fallbacks. Not started.
 void world_place_tree(struct world *world, unsigned size);
-void world_make_plain(struct world *world, unsigned percent);   // so many of those placed
+void world_make_plain(struct world *world, unsigned percent);  // so many of those placed
 void world_start_all(struct world *world, uint64_t within_ms); // in any order
 // All of this, until everyone knows everyone.
 void world_grow(struct world *world, unsigned size, unsigned plain_percent);
 unsigned world_any(struct world *world); // of the living that are no WORLD_RAW
 
-// --- time -------------------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------------
 void world_run(struct world *world, uint64_t for_ms);
 // Runs until it holds; fails after `within_ms`.
-void world_await(struct world *world, bool (*holds)(struct world *world), uint64_t within_ms, const char *what);
+void world_await(struct world *world, bool (*holds)(struct world *world), uint64_t within_ms,
+                 const char *what);
 uint64_t world_roll(struct world *world, uint64_t least, uint64_t most);
 bool world_chance(struct world *world, unsigned percent);
 
-// --- links ------------------------------------------------------------------------------------------------
-// Two living servers' link breaks: both learn it, each in its time; or, silently, neither. False: there is no link.
+// --- links ---------------------------------------------------------------------------------------------
+// Two living servers' link breaks: both learn it, each in its time; or, silently, neither. False: there is no
+// link.
 bool world_cut_any(struct world *world, bool silently);
 const struct server *world_other(struct world *world, uint32_t link); // at the other end
 size_t world_links(const struct world *world); // up at both ends, between servers that are no WORLD_RAW
@@ -157,14 +160,14 @@ bool world_is_known(struct world *world);      // a tree in which everyone knows
 uint32_t world_raw_dial(struct world *world, unsigned server, unsigned to);
 void world_raw_send(struct world *world, uint32_t link, struct str line);
 
-// --- what clients do --------------------------------------------------------------------------------------
+// --- what clients do -----------------------------------------------------------------------------------
 void world_publish(struct world *world, unsigned server);
 unsigned world_register(struct world *world, unsigned server, const char *name, const char *secret);
 // 0: not known; otherwise whether it is so with this secret (1) or another (-1).
 int world_account(struct world *world, unsigned server, const char *name, const char *secret);
 void world_load(struct world *world, unsigned server, uint64_t load);
 
-// --- between world.c and world_server.c ---------------------------------------------------------------------
+// --- between world.c and world_server.c ----------------------------------------------------------------
 extern const struct node_ops world_ops;
 void world_transmit(struct world *world, uint32_t link, struct str line); // link: the sender's name for it
 void world_hold(struct world *world, uint32_t link, bool held);
@@ -173,4 +176,5 @@ void world_plan_dial(struct server *server, const char *host);
 void world_plan_settle(struct server *server, struct lock *lock);
 void world_settle(struct server *server, struct lock *lock);
 void world_server_fini(struct server *server);
+void world_fini(struct world *world);
 void world_turn(struct server *server); // after anything was done with it: plans its next tick

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- links --------------------------------------------------------------------------------------------------
+// --- links ---------------------------------------------------------------------------------------------
 
 static void on_send(void *context, uint32_t link, struct str line) {
     struct server *server = context;
@@ -39,7 +39,7 @@ static void on_dial(void *context, const struct settings_target *target) {
     world_plan_dial(server, target->host);
 }
 
-// --- activities ---------------------------------------------------------------------------------------------
+// --- activities ----------------------------------------------------------------------------------------
 
 #define NUMBER "\"activity_number\":"
 
@@ -49,8 +49,8 @@ static uint64_t number_in(const struct buf *frame) {
     return strtoull(at + sizeof NUMBER - 1, NULL, 10);
 }
 
-// The frame goes to this server's clients: never twice, each publisher's in order; in a whole tree all of them, and
-// none before what its publisher had heard.
+// The frame goes to this server's clients: never twice, each publisher's in order; in a whole tree all of
+// them, and none before what its publisher had heard.
 static void hear(struct server *server, const struct buf *frame) {
     struct world *world = server->world;
     struct world_activity *activity = &world->activities[number_in(frame)];
@@ -58,11 +58,11 @@ static void hear(struct server *server, const struct buf *frame) {
     promise(world, activity->number > *heard, "server %u heard activity %u of %u after %u", server->index,
             activity->number, activity->publisher, *heard);
     if (world->causal) {
-        promise(world, activity->number == *heard + 1, "server %u missed an activity of %u before %u", server->index,
-                activity->publisher, activity->number);
+        promise(world, activity->number == *heard + 1, "server %u missed an activity of %u before %u",
+                server->index, activity->publisher, activity->number);
         for (unsigned i = 0; i < world->count; i++)
-            promise(world, server->heard[i] >= activity->after[i], "server %u heard an answer before its question",
-                    server->index);
+            promise(world, server->heard[i] >= activity->after[i],
+                    "server %u heard an answer before its question", server->index);
     }
     *heard = activity->number;
 }
@@ -85,8 +85,8 @@ static void spread(struct server *server, uint32_t source, uint32_t origin, uint
     }
 }
 
-static bool on_publish(void *context, const struct message *message, struct str user, uint32_t link, uint32_t origin,
-                       uint64_t sequence) {
+static bool on_publish(void *context, const struct message *message, struct str user, uint32_t link,
+                       uint32_t origin, uint64_t sequence) {
     struct server *server = context;
     struct world *world = server->world;
     if (world_chance(world, world->busy_percent)) return false;
@@ -106,14 +106,15 @@ void world_publish(struct world *world, unsigned index) {
     *activity = (struct world_activity){.publisher = index, .number = server->heard[index] + 1};
     memcpy(activity->after, server->heard, sizeof activity->after);
     buf_truncate(&world->frame, 0);
-    int rc = buf_printf(&world->frame, ACTIVITY_FRAME_PREFIX "\"activity\":{" NUMBER "%u,\"authenticated_user\":\"u\"}}\n",
+    int rc = buf_printf(&world->frame,
+                        ACTIVITY_FRAME_PREFIX "\"activity\":{" NUMBER "%u,\"authenticated_user\":\"u\"}}\n",
                         number);
     assert(rc == 0);
     hear(server, &world->frame);
     spread(server, 0, REEL_LOCAL, ++server->published);
 }
 
-// --- others -------------------------------------------------------------------------------------------------
+// --- others --------------------------------------------------------------------------------------------
 
 static uint64_t on_load(void *context) {
     const struct server *server = context;
@@ -147,7 +148,7 @@ static void on_told(void *context, uint64_t round) {
     server->tellings++;
 }
 
-// --- accounts -----------------------------------------------------------------------------------------------
+// --- accounts ------------------------------------------------------------------------------------------
 
 static bool on_is_account(void *context, const char *fold) {
     struct server *server = context;
@@ -165,8 +166,10 @@ static void answered(struct world *world, struct world_register *request, bool s
 
 static void on_decided(void *context, struct lock *lock, enum lock_outcome outcome) {
     struct server *server = context;
-    if (outcome == LOCK_GRANTED) world_plan_settle(server, lock);
-    else answered(server->world, lock->request, false);
+    if (outcome == LOCK_GRANTED)
+        world_plan_settle(server, lock);
+    else
+        answered(server->world, lock->request, false);
 }
 
 void world_settle(struct server *server, struct lock *lock) {
@@ -219,7 +222,8 @@ void world_server_fini(struct server *server) {
     // Their clients see the connection closed: an answer too.
     for (unsigned i = 0; i < server->world->register_count; i++) {
         struct world_register *request = &server->world->registers[i];
-        if (request->server == server->index && request->answers == 0) answered(server->world, request, false);
+        if (request->server == server->index && request->answers == 0)
+            answered(server->world, request, false);
     }
     if (server->kind != WORLD_RAW) node_fini(&server->node);
     struct world_account *account, *next;

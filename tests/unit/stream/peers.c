@@ -23,7 +23,8 @@ static struct peers begin(void) {
 
 static struct peer *last; // what peers_hear gave
 
-static enum peers_heard hear(struct peers *peers, uint32_t link, const char *id, uint64_t load, uint64_t now) {
+static enum peers_heard hear(struct peers *peers, uint32_t link, const char *id, uint64_t load,
+                             uint64_t now) {
     last = NULL;
     return peers_hear(peers, link, str_of(id), load, STR("host"), 3780, now, &last);
 }
@@ -124,8 +125,6 @@ static void rule_2_a_change_of_place_is_no_circle(void **state) {
     hear(&peers, 2, "a", 0, 5000);  // it has moved
     hear(&peers, 2, "a", 0, 10000); // and is heard there from now on
     assert_int_equal(last->link, 2);
-    assert_int_equal(last->by_turns, 2); // itself: nobody takes that for two links
-    hear(&peers, 2, "a", 0, 15000);
     assert_int_equal(last->by_turns, 0);
     peers_fini(&peers);
 }
@@ -168,15 +167,27 @@ static void more_than_PEERS_MAX_are_ignored(void **state) {
     char id[PEER_ID_MAX + 1];
     for (unsigned i = 0; i < PEERS_MAX + 100; i++) {
         snprintf(id, sizeof id, "%064u", i); // as long as ids may be
-        assert_int_equal(hear(&peers, 1, id, 0, 0), i < PEERS_MAX ? PEERS_NEW : PEERS_FULL);
+        assert_int_equal(hear(&peers, 1 + i % 2, id, 0, 0), i < PEERS_MAX ? PEERS_NEW : PEERS_FULL);
         if (i >= PEERS_MAX) assert_null(last);
     }
     assert_int_equal(peers_count(&peers), PEERS_MAX);
-    snprintf(id, sizeof id, "%064u", 5u);
+    snprintf(id, sizeof id, "%064u", 4u);
     assert_int_equal(hear(&peers, 1, id, 1, 1), PEERS_CHANGED); // the known stay known
     struct names names = {0};
-    peers_drop_link(&peers, 2, forgotten, &names);
+    peers_drop_link(&peers, 3, forgotten, &names);
     assert_int_equal(names.count, 0);
+    peers_fini(&peers);
+}
+
+static void by_one_link_come_PEERS_MAX_PER_LINK_at_most(void **state) {
+    (void)state;
+    struct peers peers = begin();
+    char id[PEER_ID_MAX + 1];
+    for (unsigned i = 0; i < PEERS_MAX_PER_LINK + 100; i++) {
+        snprintf(id, sizeof id, "%u", i);
+        assert_int_equal(hear(&peers, 1, id, 0, 0), i < PEERS_MAX_PER_LINK ? PEERS_NEW : PEERS_FULL);
+    }
+    assert_int_equal(hear(&peers, 2, "another", 0, 0), PEERS_NEW);
     peers_fini(&peers);
 }
 
@@ -217,6 +228,7 @@ int main(void) {
         cmocka_unit_test(rule_3_unheard_for_three_intervals_is_forgotten),
         cmocka_unit_test(rule_3_what_came_by_a_link_goes_with_it),
         cmocka_unit_test(more_than_PEERS_MAX_are_ignored),
+        cmocka_unit_test(by_one_link_come_PEERS_MAX_PER_LINK_at_most),
         cmocka_unit_test(without_memory_an_id_is_not_learnt),
     };
     return cmocka_run_group_tests_name("peers", tests, NULL, NULL);

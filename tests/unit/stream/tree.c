@@ -89,6 +89,19 @@ static void rule_1_after_a_loss_from_the_first_again(void **state) {
     assert_string_equal(dial_next(&tree, &now), "a");
 }
 
+static void rule_1_after_silence_with_the_one_behind(void **state) {
+    (void)state;
+    struct tree tree = begin(2, 0);
+    uint64_t now = 0;
+    assert_string_equal(dial_next(&tree, &now), "a");
+    link_up(&tree, now);
+    tree_lost_silent(&tree, now);
+    assert_string_equal(dial_next(&tree, &now), "b");
+    link_up(&tree, now);
+    tree_lost_silent(&tree, now); // there is none behind it
+    assert_string_equal(dial_next(&tree, &now), "a");
+}
+
 static void rule_1_new_targets_begin_with_the_first(void **state) {
     (void)state;
     struct tree tree = begin(3, 0);
@@ -173,6 +186,24 @@ static void rule_3_the_backoff_doubles_up_to_the_most(void **state) {
     }
 }
 
+static void rule_3_or_up_to_an_announce_interval(void **state) {
+    (void)state;
+    struct tree tree = begin(1, 0);
+    struct stream_settings settings = settings_with(1);
+    uint64_t now = 0;
+    settings.announce_interval_ms = 1000;
+    tree_set_targets(&tree, &settings, 0); // no other targets, but other times
+    for (int i = 0; i < 12; i++) {
+        dial_next(&tree, &now);
+        tree_failed(&tree, now);
+        assert_true(tree_deadline(&tree) - now <= 1000);
+    }
+    dial_next(&tree, &now);
+    link_up(&tree, now);
+    tree_lost(&tree, now + 1000); // it held for an interval
+    assert_true(tree_deadline(&tree) - (now + 1000) <= TREE_BACKOFF_LEAST_MS);
+}
+
 static void rule_3_links_that_do_not_hold_back_off_as_well(void **state) {
     (void)state;
     struct tree tree = begin(1, 0);
@@ -249,6 +280,31 @@ static void rule_4_who_refused_the_greeting_is_met_plainly_at_once(void **state)
     assert_true(tree_greets_plainly(&tree)); // remembered
 }
 
+static void rule_4_a_refusal_may_come_late(void **state) {
+    (void)state;
+    struct tree tree = begin(2, 0);
+    uint64_t now = 0;
+    dial_next(&tree, &now);
+    link_up(&tree, now); // its silence was taken for consent
+    tree_refused_greeting(&tree, now + 600);
+    assert_string_equal(dial(&tree, now + 600), "a");
+    assert_true(tree_greets_plainly(&tree));
+}
+
+static void rule_4_a_late_refusal_is_not_held_against_a_new_target(void **state) {
+    (void)state;
+    struct tree tree = begin(1, 0);
+    uint64_t now = 0;
+    struct stream_settings others = settings_with(1);
+    strcpy(others.connect[0].host, "x");
+    dial_next(&tree, &now);
+    link_up(&tree, now);
+    tree_set_targets(&tree, &others, now);
+    tree_refused_greeting(&tree, now);
+    assert_string_equal(dial_next(&tree, &now), "x");
+    assert_false(tree_greets_plainly(&tree));
+}
+
 static void rule_4_who_refuses_that_too_is_met_as_herald_again(void **state) {
     (void)state;
     struct tree tree = begin(2, 0);
@@ -294,7 +350,6 @@ static void events_out_of_place_change_nothing(void **state) {
     assert_int_equal(tree.state, TREE_DIALLING);
     link_up(&tree, 5);
     tree_failed(&tree, 5);
-    tree_refused_greeting(&tree, 5);
     assert_int_equal(tree.state, TREE_LINKED);
 }
 
@@ -303,17 +358,21 @@ int main(void) {
         cmocka_unit_test(without_targets_it_is_the_root),
         cmocka_unit_test(rule_1_targets_are_tried_in_their_order),
         cmocka_unit_test(rule_1_after_a_loss_from_the_first_again),
+        cmocka_unit_test(rule_1_after_silence_with_the_one_behind),
         cmocka_unit_test(rule_1_new_targets_begin_with_the_first),
         cmocka_unit_test(new_targets_do_not_touch_a_link_that_is_up),
         cmocka_unit_test(targets_may_vanish_while_one_is_dialled),
         cmocka_unit_test(rule_2_refused_targets_are_passed_over),
         cmocka_unit_test(rule_3_the_first_try_is_at_once_the_others_wait),
         cmocka_unit_test(rule_3_the_backoff_doubles_up_to_the_most),
+        cmocka_unit_test(rule_3_or_up_to_an_announce_interval),
         cmocka_unit_test(rule_3_links_that_do_not_hold_back_off_as_well),
         cmocka_unit_test(rule_3_a_link_that_held_resets_it),
         cmocka_unit_test(rule_3_servers_do_not_wait_alike),
         cmocka_unit_test(rule_3_it_rests_after_a_circle),
         cmocka_unit_test(rule_4_who_refused_the_greeting_is_met_plainly_at_once),
+        cmocka_unit_test(rule_4_a_refusal_may_come_late),
+        cmocka_unit_test(rule_4_a_late_refusal_is_not_held_against_a_new_target),
         cmocka_unit_test(rule_4_who_refuses_that_too_is_met_as_herald_again),
         cmocka_unit_test(rule_4_who_cannot_be_reached_may_return_as_another),
         cmocka_unit_test(events_out_of_place_change_nothing),
