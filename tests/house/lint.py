@@ -23,7 +23,7 @@ SIDES = {"client": {"base", "wire", "net"}, "cli": {"base", "wire", "net", "clie
 DOORS = {
     "sodium.h": "base", "utf8proc.h": "base", "yyjson.h": "wire", "uv.h": "net", "liburing.h": "net",
     "sqlite3.h": "store", "raft.h": "cluster", "llhttp.h": "gateway", "wslay/wslay.h": "gateway",
-    "ini.h": "daemon", "curl/curl.h": "client",
+    "ini.h": "daemon", "ares.h": "client", "histedit.h": "cli", "editline/readline.h": "cli",
 }
 DOOR_FOLDERS = {"openssl/": {"net"}}
 

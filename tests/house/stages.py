@@ -218,7 +218,8 @@ def conformance():
 
 
 def system():
-    return build("build-asan", ["heraldd"]) or pytest("tests/system", "build-asan")
+    # Some look at what a sanitizer would hide: valgrind, exported names, the plain library.
+    return build("build-gcc") or build("build-asan") or pytest("tests/system", "build-asan")
 
 
 STAGES = [lint, gcc, clang, unit, threads, fuzz, conformance, system]
