@@ -1,9 +1,11 @@
 // Many clients in one loop. See crowd.h.
 //
 //   epoll ──► recv into `input`, behind the member's tail ──► hear: activities, in bulk
-//                                                        └──► a line of another kind: the parser ──► the state
+//                                                        └──► a line of another kind: the parser ──► the
+//                                                        state
 #include "crowd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -16,10 +18,12 @@
 
 #define INPUT      (256u * 1024) // bytes read from one socket in one turn
 #define EVENTS     1024
+#define STARTS     64         // connections begun in one turn
 #define QUIET_NS   300000000u // so long must nothing change for everyone to be where he stays
 #define LOGIN_HEAD "{\"command\":\"LOGIN\","
 
-static void crowd_fail(struct crowd *crowd, const struct member *member, const char *what, const char *detail) {
+static void crowd_fail(struct crowd *crowd, const struct member *member, const char *what,
+                       const char *detail) {
     if (crowd->failed) return;
     crowd->failed = true;
     err_set(&crowd->err, ERR_SYSTEM, "client %u at %s: %s%s%s", member->index,
@@ -29,6 +33,7 @@ static void crowd_fail(struct crowd *crowd, const struct member *member, const c
 static void set_state(struct crowd *crowd, struct member *member, enum member_state state) {
     if (member->state == IN) crowd->in--, crowd->places[member->place].members--;
     if (state == IN) crowd->in++, crowd->places[member->place].members++;
+    if (state == GONE) crowd->gone++;
     member->state = state;
     crowd->changed_ns = gauge_now_ns();
 }
@@ -47,7 +52,8 @@ static void lose(struct crowd *crowd, struct member *member, const char *what, c
     set_state(crowd, member, GONE);
 }
 
-// --- places -------------------------------------------------------------------------------------------------
+// --- places
+// -------------------------------------------------------------------------------------------------
 
 static bool is_loopback(const struct sockaddr *address) {
     if (address->sa_family == AF_INET) {
@@ -66,7 +72,8 @@ static int find_place(struct crowd *crowd, const char *host, const char *port, s
     if (status != 0) return err_set(err, ERR_INVALID, "%s port %s: %s", host, port, gai_strerror(status));
     snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
     if (!is_loopback(found->ai_addr)) {
-        err_set(err, ERR_INVALID, "%s is not on this machine: this program loads loopback addresses only", text);
+        err_set(err, ERR_INVALID, "%s is not on this machine: this program loads loopback addresses only",
+                text);
         goto out;
     }
     for (size_t i = 0; i < crowd->place_count; i++) {
@@ -95,12 +102,14 @@ static int find_server(struct crowd *crowd, const char *address, struct err *err
     if (colon == NULL || colon == address || (size_t)(colon - address) >= sizeof host)
         return err_set(err, ERR_INVALID, "%s is not HOST:PORT", address);
     struct str name = {address, (size_t)(colon - address)};
-    if (name.len > 2 && name.ptr[0] == '[' && colon[-1] == ']') name = (struct str){address + 1, name.len - 2};
+    if (name.len > 2 && name.ptr[0] == '[' && colon[-1] == ']')
+        name = (struct str){address + 1, name.len - 2};
     str_copy(name, host, sizeof host);
     return find_place(crowd, host, colon + 1, err);
 }
 
-// --- connecting ---------------------------------------------------------------------------------------------
+// --- connecting
+// ---------------------------------------------------------------------------------------------
 
 static void watch(struct crowd *crowd, struct member *member, int operation, bool write) {
     struct epoll_event event = {.events = EPOLLIN | (write ? EPOLLOUT : 0u), .data.ptr = member};
@@ -119,7 +128,8 @@ static void dial(struct crowd *crowd, struct member *member, unsigned at) {
         return;
     }
     (void)setsockopt(member->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (connect(member->fd, (const struct sockaddr *)&place->address, place->len) != 0 && errno != EINPROGRESS) {
+    if (connect(member->fd, (const struct sockaddr *)&place->address, place->len) != 0 &&
+        errno != EINPROGRESS) {
         lose(crowd, member, "connect", strerror(errno));
         return;
     }
@@ -137,7 +147,8 @@ static void connected(struct crowd *crowd, struct member *member) {
     set_state(crowd, member, ASKING);
     if (buf_append_str(&member->out, buf_str(&crowd->logins[member->index % crowd->login_count])) != 0)
         lose(crowd, member, "memory is out", "");
-    else crowd_send(crowd, member);
+    else
+        crowd_send(crowd, member);
 }
 
 static void redirected(struct crowd *crowd, struct member *member, const struct message *message) {
@@ -149,9 +160,12 @@ static void redirected(struct crowd *crowd, struct member *member, const struct 
         return;
     }
     int place = find_place(crowd, host, port, &err);
-    if (place < 0) lose(crowd, member, "REDIRECT", err.text);
-    else if (crowd->hold) lose(crowd, member, "redirected after everyone had settled", "");
-    else if (member->hops == CROWD_MAX_HOPS) lose(crowd, member, "redirected once more after 5 times", "");
+    if (place < 0)
+        lose(crowd, member, "REDIRECT", err.text);
+    else if (crowd->hold)
+        lose(crowd, member, "redirected after everyone had settled", "");
+    else if (member->hops == CROWD_MAX_HOPS)
+        lose(crowd, member, "redirected once more after 5 times", "");
     else {
         hang_up(member);
         member->hops++;
@@ -159,7 +173,8 @@ static void redirected(struct crowd *crowd, struct member *member, const struct 
     }
 }
 
-// --- reading ------------------------------------------------------------------------------------------------
+// --- reading
+// ------------------------------------------------------------------------------------------------
 
 static void take_line(struct crowd *crowd, struct member *member, struct str line) {
     struct message message;
@@ -179,8 +194,9 @@ static void take_line(struct crowd *crowd, struct member *member, struct str lin
     parser_forget(crowd->parser);
 }
 
-static void take_bytes(struct crowd *crowd, struct member *member, const char *data, size_t len, uint64_t now_ns) {
-    int fd = member->fd; // another one, or none, once it was redirected or lost
+static void take_bytes(struct crowd *crowd, struct member *member, const char *data, size_t len,
+                       uint64_t now_ns) {
+    unsigned hops = member->hops;
     while (len > 0) {
         if (member->state == IN && crowd->hear != NULL) {
             size_t taken = crowd->hear(crowd->context, member, data, len, now_ns);
@@ -191,13 +207,15 @@ static void take_bytes(struct crowd *crowd, struct member *member, const char *d
         if (end == NULL) break;
         size_t line = (size_t)(end - data);
         take_line(crowd, member, (struct str){data, line > 0 && data[line - 1] == '\r' ? line - 1 : line});
-        if (member->fd != fd || member->state == GONE) return;
+        if (member->hops != hops || member->state == GONE) return; // it has left this connection
         data = end + 1;
         len -= line + 1;
     }
     buf_truncate(&member->tail, 0);
-    if (len > crowd->max_line) lose(crowd, member, "the server sent a longer line than it should", "");
-    else if (len > 0 && buf_append(&member->tail, data, len) != 0) lose(crowd, member, "memory is out", "");
+    if (len > crowd->max_line)
+        lose(crowd, member, "the server sent a longer line than it should", "");
+    else if (len > 0 && buf_append(&member->tail, data, len) != 0)
+        lose(crowd, member, "memory is out", "");
 }
 
 static void readable(struct crowd *crowd, struct member *member) {
@@ -245,45 +263,64 @@ void crowd_turn(struct crowd *crowd, uint64_t until_ns) {
     }
 }
 
-// --- everyone -----------------------------------------------------------------------------------------------
+// --- everyone
+// -----------------------------------------------------------------------------------------------
 
-static void start_one(struct crowd *crowd, size_t servers) {
-    struct member *member = &crowd->members[crowd->started];
-    member->dialled_ns = gauge_now_ns();
-    dial(crowd, member, (unsigned)(crowd->started++ % servers));
+static bool start_some(struct crowd *crowd, const struct options *options) {
+    size_t begin = options->begin < crowd->server_count ? options->begin : crowd->server_count;
+    for (unsigned i = 0; i < STARTS; i++) {
+        if (crowd->started == crowd->count || crowd->started - crowd->in - crowd->gone >= options->pace)
+            return false;
+        struct member *member = &crowd->members[crowd->started];
+        member->dialled_ns = gauge_now_ns();
+        dial(crowd, member, (unsigned)(crowd->started++ % begin));
+    }
+    return true; // there may be more, after a look at the others
 }
 
-int crowd_bring(struct crowd *crowd, uint32_t pace, size_t servers, const struct options *options,
-                struct err *err) {
+int crowd_bring(struct crowd *crowd, const struct options *options, struct err *err) {
     uint64_t deadline_ns = (uint64_t)(options->deadline * 1e9), said_ns = gauge_now_ns();
     for (;;) {
-        while (!crowd->failed && crowd->started < crowd->count && crowd->started - crowd->in < pace)
-            start_one(crowd, servers);
-        if (crowd->failed) {
-            *err = crowd->err;
-            return -1;
-        }
-        uint64_t now = gauge_now_ns(), until = crowd->changed_ns + deadline_ns;
-        if (crowd->in == crowd->count) until = crowd->changed_ns + QUIET_NS;
+        bool more = start_some(crowd, options);
+        uint64_t now = gauge_now_ns();
+        bool settled = crowd->in + crowd->gone == crowd->count;
+        uint64_t until = crowd->changed_ns + (settled ? QUIET_NS : deadline_ns);
         if (now >= until) break;
         if (options->progress && now - said_ns >= 1000000000u) {
             fprintf(stderr, "load: %u of %u clients are logged in\n", crowd->in, crowd->count);
             said_ns = now;
         }
-        crowd_turn(crowd, until);
+        crowd_turn(crowd, more ? now : until);
     }
     if (crowd->in == crowd->count) return 0;
-    return err_set(err, ERR_SYSTEM, "only %u of %u clients are logged in, and nothing happened for %g s", crowd->in,
-                   crowd->count, options->deadline);
+    if (!crowd->failed)
+        return err_set(err, ERR_SYSTEM, "only %u of %u clients are logged in, and nothing happened for %g s",
+                       crowd->in, crowd->count, options->deadline);
+    return err_set(err, ERR_SYSTEM, "only %u of %u clients are logged in; %.160s", crowd->in, crowd->count,
+                   crowd->err.text);
+}
+
+unsigned crowd_hops(const struct crowd *crowd, uint32_t hops[CROWD_MAX_HOPS + 1]) {
+    unsigned most = 0;
+    for (unsigned i = 0; i <= CROWD_MAX_HOPS; i++) hops[i] = 0;
+    for (uint32_t i = 0; i < crowd->count; i++) {
+        const struct member *member = &crowd->members[i];
+        if (member->state != IN) continue;
+        hops[member->hops]++;
+        if (member->hops > most) most = member->hops;
+    }
+    return most;
 }
 
 struct str crowd_credentials(const struct crowd *crowd, const struct member *member) {
     struct str line = buf_str(&crowd->logins[member->index % crowd->login_count]);
     size_t head = sizeof LOGIN_HEAD - 1;
+    assert(memcmp(line.ptr, LOGIN_HEAD, head) == 0);
     return (struct str){line.ptr + head, line.len - head - 2}; // without "}\n"
 }
 
-// --- life ---------------------------------------------------------------------------------------------------
+// --- life
+// ---------------------------------------------------------------------------------------------------
 
 static int add_login(struct crowd *crowd, struct str name, struct str secret) {
     struct buf *grown = realloc(crowd->logins, (crowd->login_count + 1) * sizeof *grown);

@@ -1,5 +1,5 @@
-// Many clients of the activity stream in one loop: they connect, log in, follow REDIRECT, and pass on what they
-// hear.
+// Many clients of the activity stream in one loop: they connect, log in, follow REDIRECT, and pass on what
+// they hear.
 //
 //   WAITING ──dial──► CONNECTING ──► ASKING ──LOGIN_SUCCESS──► IN
 //                         ▲             │ REDIRECT             │
@@ -16,9 +16,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define CROWD_MAX_HOPS    5                        // redirects that one client follows
-#define CROWD_MAX_PLACES  (OPTIONS_MAX_SERVERS * 4) // servers, those told by REDIRECT included
-#define CROWD_PLACE_TEXT  80
+#define CROWD_MAX_HOPS   5                         // redirects that one client follows
+#define CROWD_MAX_PLACES (OPTIONS_MAX_SERVERS * 4) // servers, those told by REDIRECT included
+#define CROWD_PLACE_TEXT 80
 
 enum member_state { WAITING, CONNECTING, ASKING, IN, GONE };
 
@@ -26,11 +26,11 @@ struct member {
     uint32_t index;
     int fd;
     enum member_state state;
-    unsigned place; // its server
-    unsigned hops;  // redirects followed
-    bool writing;   // waits for its socket to take more
-    struct buf out; // not yet sent
-    struct buf tail; // the beginning of a line that has not arrived whole
+    unsigned place;             // its server
+    unsigned hops;              // redirects followed
+    bool writing;               // waits for its socket to take more
+    struct buf out;             // not yet sent
+    struct buf tail;            // the beginning of a line that has not arrived whole
     uint64_t dialled_ns, in_ns; // when it began, and when it was logged in where it is now
 };
 
@@ -45,7 +45,7 @@ struct crowd {
     int epoll;
     struct member *members;
     uint32_t count;
-    uint32_t started, in;       // members that have left WAITING; that are logged in
+    uint32_t started, in, gone; // members that have left WAITING; that are IN; that are GONE
     uint64_t changed_ns;        // when a member changed its state last
     struct place places[CROWD_MAX_PLACES];
     size_t place_count;
@@ -55,11 +55,11 @@ struct crowd {
     struct parser *parser;
     char *input;
     size_t max_line;
-    bool hold;       // from now on nobody may be redirected
-    bool failed;     // `err` has the first failure
+    bool hold;   // from now on nobody may be redirected
+    bool failed; // `err` has the first failure
     struct err err;
-    // Called for what members that are IN read, if set: takes whole lines it knows from the front and returns how
-    // many bytes these were; a line it does not know is left for the crowd.
+    // Called for what members that are IN read, if set: takes whole lines it knows from the front and returns
+    // how many bytes these were; a line it does not know is left for the crowd.
     size_t (*hear)(void *context, struct member *member, const char *data, size_t len, uint64_t now_ns);
     void *context;
 };
@@ -68,10 +68,12 @@ struct crowd {
 int crowd_open(struct crowd *crowd, const struct options *options, size_t max_line, struct err *err);
 void crowd_close(struct crowd *crowd);
 
-// Logs everyone in, `pace` of them at a time, the first `servers` of the places in turn. -1: not all were within
-// the deadline (without any progress), or the crowd failed.
-int crowd_bring(struct crowd *crowd, uint32_t pace, size_t servers, const struct options *options,
-                struct err *err);
+// Logs everyone in, as options->pace, begin and deadline say (the deadline begins anew with each member's
+// progress). -1: not all are; those that could be are, all the same.
+int crowd_bring(struct crowd *crowd, const struct options *options, struct err *err);
+
+// hops[n]: how many of those logged in were redirected n times. Returns the most that anyone was.
+unsigned crowd_hops(const struct crowd *crowd, uint32_t hops[CROWD_MAX_HOPS + 1]);
 
 // Waits for readiness, at most until `until_ns`, and serves it.
 void crowd_turn(struct crowd *crowd, uint64_t until_ns);

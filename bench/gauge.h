@@ -24,4 +24,5 @@ struct reading {
 };
 
 uint64_t gauge_now_ns(void);
-int gauge_read(const struct gauge *gauge, struct reading *reading, struct err *err); // -1: one of the pids is gone
+int gauge_read(const struct gauge *gauge, struct reading *reading,
+               struct err *err); // -1: one of the pids is gone

@@ -15,7 +15,8 @@ void ledger_close(struct ledger *ledger) {
     *ledger = (struct ledger){0};
 }
 
-// Without memory for a hole, what is late will count as doubled: wrong either way, so the run fails all the same.
+// Without memory for a hole, what is late will count as doubled: wrong either way, so the run fails all the
+// same.
 static void add_hole(struct ledger *ledger, struct ledger_hole hole) {
     if (hole.from == hole.to) return;
     if (ledger->hole_count == ledger->hole_capacity) {

@@ -1,5 +1,5 @@
-// Who has heard what: every reader hears each publisher's 0, 1, 2, ... in that order, each exactly once. A pure
-// core.
+// Who has heard what: every reader hears each publisher's 0, 1, 2, ... in that order, each exactly once. A
+// pure core.
 //
 //     sequence == next   as it should be
 //     sequence >  next   what lies between is missing for now: a hole
@@ -30,7 +30,8 @@ void ledger_close(struct ledger *ledger);
 // For ledger_hear. True: heard for the first time.
 bool ledger_astray(struct ledger *ledger, uint32_t reader, uint32_t publisher, uint32_t sequence);
 
-static inline bool ledger_hear(struct ledger *ledger, uint32_t reader, uint32_t publisher, uint32_t sequence) {
+static inline bool ledger_hear(struct ledger *ledger, uint32_t reader, uint32_t publisher,
+                               uint32_t sequence) {
     uint32_t *next = &ledger->next[(size_t)reader * ledger->publishers + publisher];
     if (*next != sequence) return ledger_astray(ledger, reader, publisher, sequence);
     *next = sequence + 1;

@@ -9,28 +9,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOGINS_AT_A_TIME 64
+
 static const char help[] =
     "load: puts heraldd, or any server of the same protocol, under load, and checks every delivery.\n"
     "Loopback only.\n\n"
     "use: load --servers HOST:PORT[,HOST:PORT...] --clients N [OPTION...]\n\n"
-    "  --servers LIST     where to connect; clients begin at them in turn and follow REDIRECT\n"
+    "  --servers LIST     where to connect; REDIRECT is followed 5 times\n"
     "  --clients N        connections; each hears everything (100)\n"
     "  --publishers P     how many of them publish (1)\n"
     "  --rate R           activities a second in total; 0: saturate (0)\n"
     "  --window W         when saturating: published and not yet delivered to all (256)\n"
     "  --size BYTES       of each activity object (300)\n"
+    "  --pace N           logins under way at a time (64; storm: all)\n"
+    "  --begin N          clients begin at the first N of the servers, in turn (all; storm: 1)\n"
     "  --seconds S        how long to measure, or to stay idle (5)\n"
     "  --warmup S         checked and not measured (1)\n"
     "  --deadline S       how long logins, and the last deliveries, may take (10)\n"
     "  --pid PID,...      the servers' processes: their CPU and memory are reported\n"
     "  --login FILE       log in as these: a line each, NAME SECRET (anonymous)\n"
     "  --idle             instead: connect, log in, stay; memory per connection\n"
-    "  --storm            instead: all at once at the first server; how long, how often redirected, where they end\n"
+    "  --storm            instead: all at once at the first server; how long, how often redirected, where "
+    "they end\n"
     "  --json             report as one JSON object\n"
     "  --progress         a line a second on stderr\n\n"
-    "Exit status: 0 all is well; 1 a delivery lost, doubled or out of order, or a connection failed; 2 usage.\n";
+    "Exit status: 0 all is well; 1 a delivery lost, doubled or out of order, or a connection failed; 2 "
+    "usage.\n";
 
-enum { SERVERS = 1, CLIENTS, PUBLISHERS, RATE, WINDOW, SIZE, SECONDS, WARMUP, DEADLINE, PIDS, LOGIN, HELP };
+enum {
+    SERVERS = 1,
+    CLIENTS,
+    PUBLISHERS,
+    RATE,
+    WINDOW,
+    SIZE,
+    PACE,
+    BEGIN,
+    SECONDS,
+    WARMUP,
+    DEADLINE,
+    PIDS,
+    LOGIN,
+    HELP
+};
 
 static int wrong(struct err *err, const char *option, const char *must) {
     return err_set(err, ERR_INVALID, "--%s must be %s", option, must);
@@ -44,7 +65,8 @@ static int take_count(const char *option, const char *text, uint64_t least, uint
         *count = (uint32_t)value;
         return 0;
     }
-    snprintf(must, sizeof must, "a number from %llu to %llu", (unsigned long long)least, (unsigned long long)most);
+    snprintf(must, sizeof must, "a number from %llu to %llu", (unsigned long long)least,
+             (unsigned long long)most);
     return wrong(err, option, must);
 }
 
@@ -67,7 +89,7 @@ static int take_servers(struct options *options, char *text, struct err *err) {
 
 static int take_pids(struct options *options, char *text, struct err *err) {
     for (char *one = strtok(text, ","); one != NULL; one = strtok(NULL, ",")) {
-        uint32_t pid;
+        uint32_t pid = 0;
         if (options->gauge.count == GAUGE_MAX_PIDS) return wrong(err, "pid", "at most 16");
         if (take_count("pid", one, 1, 1u << 22, &pid, err) != 0) return -1;
         options->gauge.pids[options->gauge.count++] = (pid_t)pid;
@@ -76,13 +98,15 @@ static int take_pids(struct options *options, char *text, struct err *err) {
 }
 
 static int take(struct options *options, int option, const char *name, char *value, struct err *err) {
-    uint32_t size;
+    uint32_t size = 0;
     switch (option) {
     case SERVERS: return take_servers(options, value, err);
     case CLIENTS: return take_count(name, value, 1, 1000000, &options->clients, err);
     case PUBLISHERS: return take_count(name, value, 1, 1000000, &options->publishers, err);
     case RATE: return take_number(name, value, &options->rate, err);
     case WINDOW: return take_count(name, value, 1, 1000000, &options->window, err);
+    case PACE: return take_count(name, value, 1, 1000000, &options->pace, err);
+    case BEGIN: return take_count(name, value, 1, OPTIONS_MAX_SERVERS, &options->begin, err);
     case SIZE:
         if (take_count(name, value, 1, 64u << 20, &size, err) != 0) return -1;
         options->size = size;
@@ -97,20 +121,42 @@ static int take(struct options *options, int option, const char *name, char *val
     }
 }
 
+static void choose_defaults(struct options *options) {
+    bool storm = options->mode == MODE_STORM;
+    if (options->pace == 0) options->pace = storm ? UINT32_MAX : LOGINS_AT_A_TIME;
+    if (options->begin == 0) options->begin = storm ? 1 : OPTIONS_MAX_SERVERS;
+}
+
 int options_parse(struct options *options, int argc, char **argv, struct err *err) {
-    *options = (struct options){.clients = 100, .publishers = 1, .window = 256, .size = 300, .seconds = 5,
-                                .warmup = 1, .deadline = 10, .login = LOGIN_ANONYMOUS};
+    *options = (struct options){.clients = 100,
+                                .publishers = 1,
+                                .window = 256,
+
+                                .size = 300,
+                                .seconds = 5,
+                                .warmup = 1,
+                                .deadline = 10,
+                                .login = LOGIN_ANONYMOUS};
     int mode = MODE_LOAD, json = 0, progress = 0, at = 0, result = 0;
-    const struct option table[] = {
-        {"servers", required_argument, NULL, SERVERS},   {"clients", required_argument, NULL, CLIENTS},
-        {"rate", required_argument, NULL, RATE},         {"publishers", required_argument, NULL, PUBLISHERS},
-        {"window", required_argument, NULL, WINDOW},     {"size", required_argument, NULL, SIZE},
-        {"seconds", required_argument, NULL, SECONDS},   {"warmup", required_argument, NULL, WARMUP},
-        {"deadline", required_argument, NULL, DEADLINE}, {"pid", required_argument, NULL, PIDS},
-        {"login", required_argument, NULL, LOGIN},       {"help", no_argument, NULL, HELP},
-        {"idle", no_argument, &mode, MODE_IDLE},         {"storm", no_argument, &mode, MODE_STORM},
-        {"json", no_argument, &json, 1},                 {"progress", no_argument, &progress, 1},
-        {0}};
+    const struct option table[] = {{"servers", required_argument, NULL, SERVERS},
+                                   {"clients", required_argument, NULL, CLIENTS},
+                                   {"rate", required_argument, NULL, RATE},
+                                   {"publishers", required_argument, NULL, PUBLISHERS},
+                                   {"window", required_argument, NULL, WINDOW},
+                                   {"size", required_argument, NULL, SIZE},
+                                   {"seconds", required_argument, NULL, SECONDS},
+                                   {"warmup", required_argument, NULL, WARMUP},
+                                   {"pace", required_argument, NULL, PACE},
+                                   {"begin", required_argument, NULL, BEGIN},
+                                   {"deadline", required_argument, NULL, DEADLINE},
+                                   {"pid", required_argument, NULL, PIDS},
+                                   {"login", required_argument, NULL, LOGIN},
+                                   {"help", no_argument, NULL, HELP},
+                                   {"idle", no_argument, &mode, MODE_IDLE},
+                                   {"storm", no_argument, &mode, MODE_STORM},
+                                   {"json", no_argument, &json, 1},
+                                   {"progress", no_argument, &progress, 1},
+                                   {0}};
     for (;;) {
         int option = getopt_long(argc, argv, "", table, &at);
         if (option == -1) break;
@@ -119,10 +165,12 @@ int options_parse(struct options *options, int argc, char **argv, struct err *er
         if (result != 0) return result;
     }
     options->mode = (enum mode)mode;
+    choose_defaults(options);
     options->json = json != 0;
     options->progress = progress != 0;
     if (optind < argc) return err_set(err, ERR_INVALID, "%s is no option; --help tells them", argv[optind]);
     if (options->server_count == 0) return err_set(err, ERR_INVALID, "say where: --servers HOST:PORT");
-    if (options->publishers > options->clients) return wrong(err, "publishers", "at most as many as --clients");
+    if (options->publishers > options->clients)
+        return wrong(err, "publishers", "at most as many as --clients");
     return 0;
 }

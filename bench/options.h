@@ -18,9 +18,11 @@ struct options {
     char *servers[OPTIONS_MAX_SERVERS]; // HOST:PORT
     size_t server_count;
     uint32_t clients, publishers;
-    double rate;        // activities a second, all publishers together; 0: saturate
-    uint32_t window;    // when saturating: published and not yet delivered to all, all publishers together
-    size_t size;        // bytes of an activity object
+    double rate;     // activities a second, all publishers together; 0: saturate
+    uint32_t window; // when saturating: published and not yet delivered to all, all publishers together
+    size_t size;     // bytes of an activity object
+    uint32_t pace;   // logins under way at a time
+    uint32_t begin;  // clients begin at so many of the servers, in turn
     double seconds, warmup;
     double deadline;    // how long the last deliveries, a login or a redirected client may take
     struct gauge gauge; // --pid

@@ -1,197 +1,320 @@
-"""Many clients at once: logins beside the stream, readers that do not read, memory that stays."""
+"""The load program (bench/load.c): what it reports is true. Its figures are never judged here, only its counts.
 
-import zlib
+A server that loses, doubles or reorders on purpose (Faulty) is the proof that a run without faults means something."""
 
-from herald_harness import Swarm, SwarmClient, new_secret
-from herald_harness.clock import patience
+import contextlib
+import json
+import os
+import selectors
+import socket
+import subprocess
+import threading
+from pathlib import Path
 
-LOGIN = b'{"command":"LOGIN","username":"anonymous"}\n'
+import pytest
+from herald_harness import Deadline, Peer, binary, eventually, new_name, new_secret, stamped, without_stamp
 
+LOAD = Path(os.environ.get("HERALD_LOAD", binary().parent / "bench" / "load"))
 
-class LoggingIn(SwarmClient):
-    """Sends a LOGIN as soon as it is told to, and notes the answer."""
-
-    def __init__(self, crowd, address, line):
-        super().__init__(address)
-        self.crowd, self.line = crowd, line
-
-    def on_open(self):
-        self.send(self.line)
-
-    def on_line(self, line):
-        if b'"LOGIN_SUCCESS"' in line:
-            self.crowd.answered += 1
-        else:
-            assert b'"ACTIVITY_BROADCAST"' in line, line
-
-    def on_close(self):
-        raise AssertionError("closed while logging in")
+pytestmark = pytest.mark.skipif(not LOAD.exists(), reason=f"no {LOAD.name} beside heraldd: build bench/load")
 
 
-class RoundTrips(SwarmClient):
-    """Publishes, hears it, publishes the next: counts how often before the crowd is through."""
-
-    def __init__(self, crowd, address):
-        super().__init__(address)
-        self.crowd, self.count = crowd, 0
-
-    def on_open(self):
-        self.send(LOGIN)
-
-    def on_line(self, line):
-        if b'"ACTIVITY_BROADCAST"' in line:
-            assert b'"n":%d,' % self.count in line, line
-            self.count += 1
-        self.send(b'{"command":"ACTIVITY_MESSAGE","username":"anonymous","activity":{"n":%d}}\n' % self.count)
+def load(servers, *words, status=0, **options):
+    """Runs it against servers; its report, once it has ended with that status."""
+    words = [*words, *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    addresses = ",".join(server if isinstance(server, str) else server.address for server in servers)
+    done = subprocess.run([LOAD, "--servers", addresses, "--json", *words], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=Deadline().seconds * 6, check=False)
+    assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    report = json.loads(done.stdout) if done.stdout else {}
+    return report if status == 0 else (report, done.stderr)
 
 
-class LoginStorm(Swarm):
-    def __init__(self):
-        super().__init__()
-        self.answered = 0
+def pids(*servers):
+    return ",".join(str(server.process.pid) for server in servers)
 
 
-def test_activities_flow_while_two_hundred_logins_are_hashed(start):
-    """design.md, decision 7: no loop ever waits for a hash. All 200 are answered, and a sender goes on hearing
-    itself meanwhile; counted, not timed."""
-    server = start(log_level="info", verified_ttl="0", shards=1, hash_threads=1)
-    name, secret = server.register()
-    line = b'{"command":"LOGIN","username":"%s","secret":"%s"}\n' % (name.encode(), secret.encode())
-    address = ("127.0.0.1", server.port)
-    with LoginStorm() as storm:
-        sender = storm.add(RoundTrips(storm, address))
-        storm.run(lambda: sender.count >= 10, "the sender hears itself")
-        for _ in range(200):
-            storm.add(LoggingIn(storm, address, line))
-        before = sender.count
-        storm.run(lambda: storm.answered == 200, lambda: f"{storm.answered} of 200 answered", seconds=6 * patience())
-        assert sender.count - before >= 100, sender.count - before
+def tree(start, **options):
+    """A server and two children, each of which knows the two others."""
+    options.setdefault("log_level", "info")
+    servers = [start(**options)]
+    servers += [start(parent=servers[0], **options) for _ in range(2)]
+    for server in servers:
+        observer = Peer.dial(server)
+        wanted, deadline = {other.port for other in servers}, Deadline()
+        while wanted:
+            assert not deadline.passed(), f"{server.address} does not know {wanted}"
+            wanted.discard(observer.expect_announce(deadline.left())["port"])
+        observer.close()
+        server.wait_log(msg="link down")
+    return servers
 
 
-class Reader(SwarmClient):
-    """Logs in, then adds up all it is sent: readers that heard the same have the same sum."""
-
-    def __init__(self, audience, address, **buffers):
-        super().__init__(address, **buffers)
-        self.audience = audience
-        self.logged_in = False
-        self.bytes = 0
-        self.sum = 0
-
-    def on_open(self):
-        self.send(LOGIN)
-
-    def on_bytes(self, data):
-        if not self.logged_in:
-            self._in += data
-            end = self._in.find(b"\n")
-            if end < 0:
-                return
-            assert b'"LOGIN_SUCCESS"' in self._in[:end], self._in
-            self.logged_in = True
-            self.audience.ready += 1
-            data = self._in[end + 1:]
-        before = self.bytes // self.audience.frame if self.audience.frame else 0
-        self.bytes += len(data)
-        self.sum = zlib.crc32(data, self.sum)
-        if self.audience.frame:
-            self.audience.frames += self.bytes // self.audience.frame - before
-
-    def on_close(self):
-        raise AssertionError(f"a reader that reads was closed after {self.bytes} bytes")
+def all_well(report, clients):
+    counts = report["deliveries"]
+    assert counts["expected"] == report["published"] * clients > 0
+    assert counts == {"expected": counts["expected"], "seen": counts["expected"], "lost": 0, "doubled": 0,
+                      "out_of_order": 0, "garbled": 0}
 
 
-class Audience(Swarm):
-    """`frame`: how long one broadcast is; `frames`: how many the readers have heard altogether."""
+# --- against heraldd ----------------------------------------------------------------------------------------
 
-    def __init__(self):
-        super().__init__()
-        self.ready = self.frame = self.frames = 0
-
-
-def activity(n, size):
-    return b'{"n":%06d,"t":"%s"}' % (100_000 + n, b"x" * size)
-
-
-def test_readers_that_do_not_read_harm_nobody(start):
-    """design.md, decision 4: a reader too slow for the ring is closed and counted, with the reason in the log, and
-    memory per reader is a few words. 1,000 readers, 50 of which never read; a reel of 4 MiB; 6 MiB are said. The
-    others hear all of it, in order; checked by sums over every byte."""
-    readers, stuck_readers, total, size, window = 950, 50, 200, 32_000, 12
-    server = start(log_level="info", max_message="256KiB", reel_segments=8, reel_segment_size="512KiB")
-    address = ("127.0.0.1", server.port)
-    with Audience() as audience:
-        crowd = [audience.add(Reader(audience, address)) for _ in range(readers)]
-        stuck = [audience.add(Reader(audience, address, receive_buffer=4096, segment=536)) for _ in range(stuck_readers)]
-        audience.run(lambda: audience.ready == readers + stuck_readers, "all have logged in", seconds=3 * patience())
-        for one in stuck:
-            audience.leave_unread(one)
-        before = server.rss()
-
-        speaker = server.anonymous()
-        speaker.publish(activity(0, size))
-        first = speaker.expect("ACTIVITY_BROADCAST")
-        audience.frame = len(first.raw) + 1
-        expected = zlib.crc32(first.raw + b"\n")
-        audience.frames = sum(one.bytes // audience.frame for one in crowd)
-        for n in range(1, total):
-            audience.run(lambda n=n: audience.frames >= readers * (n - window), lambda: f"{audience.frames} heard",
-                         seconds=3 * patience())
-            speaker.publish(activity(n, size))
-            heard = speaker.expect("ACTIVITY_BROADCAST")
-            assert heard["activity"]["n"] == 100_000 + n
-            expected = zlib.crc32(heard.raw + b"\n", expected)
-        audience.run(lambda: audience.frames >= readers * total, lambda: f"{audience.frames} of {readers * total} heard",
-                     seconds=3 * patience())
-
-        assert {one.bytes for one in crowd} == {audience.frame * total}
-        assert {one.sum for one in crowd} == {expected}
-        server.wait_log("(?i)lapped")
-        for one in stuck:  # they find what fitted into the kernel's buffers, and then the end
-            one.sock.setblocking(True)
-            one.sock.settimeout(patience())
-            taken = 0
-            try:
-                while data := one.sock.recv(1 << 20):
-                    taken += len(data)
-            except ConnectionResetError:
-                pass
-            assert taken < audience.frame * total
-        assert server.rss() - before < 100 << 20, (before, server.rss())
-        speaker.proves_to_stay()
-    speaker.close()
-    server.stop()
-    server.wait_log("lapped=50")
+def test_at_a_rate_everyone_in_a_tree_hears_everything_once_and_in_order(start):
+    servers = tree(start)
+    report = load(servers, begin=1, clients=30, publishers=6, rate=100, seconds=2, warmup=0.5, pid=pids(*servers))
+    all_well(report, 30)
+    assert report["published"] == 250
+    assert report["latency"]["count"] == 200 * 30
+    assert 0 < report["latency"]["p50"] <= report["latency"]["p99"] <= report["latency"]["max"]
+    places = [server["clients"] for server in report["servers"]]
+    assert len(places) == 3 and sum(places) == 30 and min(places) > 0
+    assert report["server_cpu_seconds"] > 0
 
 
-def test_idle_clients_cost_little(start):
-    """design.md, decision 4: memory per reader is a few words."""
+@pytest.mark.parametrize("publishers", [1, 4])
+def test_saturated_the_window_is_kept_full_and_nothing_is_missing(start, publishers):
     server = start(log_level="info")
-    with Audience() as audience:
-        audience.frame = 0
-        address = ("127.0.0.1", server.port)
-        for _ in range(100):
-            audience.add(Reader(audience, address))
-        audience.run(lambda: audience.ready == 100, "100 have logged in", seconds=3 * patience())
-        before = server.rss()
-        for _ in range(1000):
-            audience.add(Reader(audience, address))
-        audience.run(lambda: audience.ready == 1100, "1,100 have logged in", seconds=3 * patience())
-        assert server.rss() - before < 1000 * 16384
+    report = load([server], clients=20, publishers=publishers, window=64, seconds=1, warmup=0.2, size=400)
+    all_well(report, 20)
+    assert report["published"] > 64
+    assert report["deliveries_per_second"] > 0
 
 
-def test_secrets_are_in_no_log(start):
-    """design.md, decision 9: secrets never logged. A debug-level run with right and wrong secrets everywhere; the
-    harness looks at every server's log at the end of every test, and this one makes sure that it does."""
-    server = start(log_level="debug")
+def test_a_note_has_exactly_the_size_that_was_asked_for_and_its_publisher_s_name(start, tmp_path):
+    server = start()
     name, secret = server.register()
-    server.client().login(name, secret).proves_to_stay()
-    for line in (b'{"command":"LOGIN","username":"%s","secret":"%s"}\n', b'{"command":"AUTHENTICATE","x":"%s","secret":"%s"}\n',
-                 b'{"command":"REGISTER","username":"%s","secret":"%s"}\n', b'{"command":"%s","secret":"%s"}\n',
-                 b"%s %s\n", b'{"command":"LOCK_REQUEST","username":"%s","secret":"%s"}\n'):
-        client = server.client()
-        client.send(line % (name.encode(), new_secret().encode()))
-        while client.receive_line() is not None:
-            pass
-    assert "hush" not in server.log_text()
-    assert len(server.log_text()) > 0
+    listener = server.anonymous()
+    logins = tmp_path / "logins"
+    logins.write_text(f"{name} {secret}\n")
+    load([server], clients=2, rate=20, seconds=0.5, warmup=0, size=777, login=logins)
+    activity = listener.hear_exact()
+    assert stamped(activity) == name
+    assert len(json.dumps(dict(without_stamp(activity)), separators=(",", ":"))) == 777
+    assert activity.one("type") == "Note"
+
+
+def test_idle_connections_are_counted_and_measured(start):
+    server = start(log_level="info")
+    report = load([server], "--idle", clients=300, seconds=0.2, pid=pids(server))
+    assert report["logged_in"] == 300
+    assert report["server_rss_per_connection"] > 0
+    server.stop()
+    server.wait_log(r"accepted=300\b", msg="stopped")
+
+
+def test_a_storm_at_one_server_is_spread_over_all_and_counted(start):
+    servers = tree(start)
+    report = load(servers, "--storm", clients=300, pid=pids(*servers))
+    places = [server["clients"] for server in report["servers"]]
+    assert sum(places) == report["logged_in"] == sum(report["bounces"]) == 300
+    assert min(places) > 0 and len(places) == 3
+    assert report["latency"]["count"] == 300 and report["bounces_max"] >= 1
+
+
+# --- against a server with faults ---------------------------------------------------------------------------
+
+class Faulty:
+    """A server that writes its lines as others do (spaces, its own member first) and does wrong once: to its first
+    client, at the first publisher's Note with sequence 5."""
+
+    def __init__(self, fault):
+        self.fault = fault
+        self.held = b""
+        self.logins = 0
+        self.clients = {}  # by socket: what of a line has come
+        self.loop = selectors.DefaultSelector()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.wake, self.woken = socket.socketpair()
+        for sock in (self.listener, self.woken):
+            self.loop.register(sock, selectors.EVENT_READ)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def close(self):
+        self.wake.send(b"x")
+        self.thread.join()
+        for sock in (self.wake, self.woken, self.listener, *self.clients):
+            sock.close()
+        self.loop.close()
+
+    def run(self):
+        while True:
+            for key, _ in self.loop.select():
+                if key.fileobj is self.woken:
+                    return
+                if key.fileobj is self.listener:
+                    client, _ = self.listener.accept()
+                    self.clients[client] = b""
+                    self.loop.register(client, selectors.EVENT_READ)
+                elif key.fileobj in self.clients:
+                    self.read(key.fileobj)
+
+    def hang_up(self, client):
+        self.loop.unregister(client)
+        del self.clients[client]
+        client.close()
+
+    def read(self, client):
+        try:
+            data = client.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self.hang_up(client)
+            return
+        *lines, self.clients[client] = (self.clients[client] + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if message["command"] == "LOGIN":
+                self.log_in(client)
+            else:
+                self.broadcast(message["activity"])
+
+    @staticmethod
+    def send(client, data):
+        with contextlib.suppress(OSError):  # it has left
+            client.sendall(data)
+
+    def log_in(self, client):
+        self.logins += 1
+        self.send(client, b'{"command": "LOGIN_SUCCESS", "info": "welcome"}\n')
+        if self.fault == "redirects for ever":
+            host, port = self.address.split(":")
+            self.send(client, json.dumps({"command": "REDIRECT", "hostname": host, "port": int(port)}).encode() + b"\n")
+
+    def broadcast(self, activity):
+        _, _, publisher, sequence, _ = activity["id"].split(":")
+        victim = next(iter(self.clients))
+        for client in list(self.clients):
+            line = self.line(activity)
+            if client is victim and int(publisher) == 0:
+                line = self.spoil(client, activity, int(sequence), line)
+            if client in self.clients:
+                self.send(client, line)
+
+    @staticmethod
+    def line(activity):
+        activity = {"authenticated_user": "anonymous", **activity}
+        return json.dumps({"command": "ACTIVITY_BROADCAST", "activity": activity}).encode() + b"\n"
+
+    def spoil(self, client, activity, sequence, line):
+        if self.fault == "stalls" and 5 <= sequence < 15:
+            self.held += line
+            return b""
+        held, self.held = self.held, b""
+        if self.fault == "stalls":
+            return held + line
+        if sequence != 5:
+            return line + held
+        match self.fault:
+            case "loses":
+                return b""
+            case "doubles":
+                return line + line
+            case "swaps":
+                self.held = line
+                return b""
+            case "forges":
+                return self.line({**activity, "id": activity["id"].replace(":00000005:", ":77777777:")})
+            case "hangs up":
+                self.hang_up(client)
+        return line
+
+
+@pytest.fixture
+def faulty():
+    made = []
+
+    def make(fault):
+        made.append(Faulty(fault))
+        return made[-1]
+    yield make
+    for server in made:
+        server.close()
+
+
+def run_faulty(server, status):
+    return load([server], clients=3, publishers=2, rate=100, seconds=0.4, warmup=0, deadline=1, status=status)
+
+
+def test_lines_are_understood_however_a_server_writes_them(faulty):
+    all_well(run_faulty(faulty(None), 0), 3)
+
+
+@pytest.mark.parametrize("fault, counts", [
+    ("loses", {"lost": 1}),
+    ("doubles", {"doubled": 1}),
+    ("swaps", {"out_of_order": 1}),
+    ("forges", {"garbled": 1, "lost": 1}),
+])
+def test_every_fault_is_found_and_counted(faulty, fault, counts):
+    report, said = run_faulty(faulty(fault), 1)
+    found = report["deliveries"]
+    wrong = {"lost": 0, "doubled": 0, "out_of_order": 0, "garbled": 0} | counts
+    assert {name: found[name] for name in wrong} == wrong
+    assert found["expected"] == report["published"] * 3 == found["seen"] + found["lost"]
+    assert "not every delivery was as it should be" in said
+
+
+def test_latency_counts_from_when_a_note_was_due_and_the_tail_is_not_left_out(faulty):
+    report = run_faulty(faulty("stalls"), 0)  # one of three readers; a Note of that publisher every 20 ms
+    assert report["deliveries"]["seen"] == report["latency"]["count"] == 120
+    assert report["latency"]["max"] >= 200
+    assert report["latency"]["p99"] >= 180
+
+
+def test_a_client_that_is_cut_off_fails_the_run(faulty):
+    report, said = run_faulty(faulty("hangs up"), 1)
+    assert "the server closed the connection" in report["failure"]
+    assert report["failure"] in said
+    assert report["deliveries"]["lost"] > 0
+
+
+def test_a_client_is_not_redirected_for_ever(faulty):
+    server = faulty("redirects for ever")
+    report, said = load([server], clients=1, deadline=1, status=1)
+    assert not report
+    assert "redirected once more after 5 times" in said
+    assert server.logins == 6
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("words, status, what", [
+    (["--clients", "0"], 2, "--clients must be a number from 1"),
+    (["--clients", "5", "--publishers", "6"], 2, "--publishers must be at most"),
+    (["--rate", "much"], 2, "--rate must be a number"),
+    (["--nonsense"], 2, "--help"),
+    (["--size", "10"], 1, "--size must be"),
+])
+def test_wrong_options_are_told(start, words, status, what):
+    _, said = load([start(log_level="info")], *words, status=status)
+    assert what in said
+
+
+def test_only_this_machine_is_loaded():
+    _, said = load(["192.0.2.1:3780"], status=1)
+    assert "loopback" in said
+
+
+def test_nobody_there_is_a_failure_and_not_a_wait():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        _, said = load(["127.0.0.1:%d" % closed.getsockname()[1]], status=1)
+    assert "Connection refused" in said
+
+
+def test_a_wrong_secret_is_a_failure_that_says_so(start, tmp_path):
+    server = start()
+    logins = tmp_path / "logins"
+    logins.write_text(f"{new_name()} {new_secret()}\n")
+    _, said = load([server], clients=1, login=logins, status=1)
+    assert "LOGIN_FAILED" in said
+
+
+def test_servers_that_are_not_linked_are_noticed(start):
+    servers = [start(log_level="info"), start(log_level="info")]
+    _, said = load(servers, clients=4, deadline=1, status=1)
+    assert "only 2 of 4 clients hear client 0" in said
+    eventually(lambda: all(server.running() for server in servers), "servers that go on")
