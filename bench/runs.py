@@ -163,7 +163,8 @@ class Heraldd:
         self.command = shlex.join(command)
         self.secret = secret_file.read_text().strip() if secret_file else None
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True, errors="backslashreplace")
+                                        stderr=subprocess.PIPE, text=True, errors="backslashreplace",
+                                        process_group=0)  # Ctrl-C is for us: we stop it, and see that it was well
         self.pid = self.process.pid
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -264,7 +265,8 @@ def load(mode, servers, words):
     for server in servers:
         say(f"          {server.command}")
     say(f"          {shlex.join(command)}")
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                               process_group=0)
     try:
         output, _ = process.communicate()
     finally:
@@ -323,6 +325,7 @@ def main():
     arguments = parser.parse_args(words[:cut])
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell has it ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: what was started is stopped
     stack = contextlib.ExitStack()
     try:

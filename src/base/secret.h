@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SECRET_KEY_SIZE 32
+#define SECRET_KEY_SIZE    32
 #define SECRET_DIGEST_SIZE 32
-#define SECRET_HASH_SIZE 128  // crypto_pwhash_STRBYTES: terminated text, "$argon2id$..."
-#define SECRET_TOKEN_SIZE 27  // 26 base-32 characters (130 bits) and the terminator
+#define SECRET_HASH_SIZE   128 // crypto_pwhash_STRBYTES: terminated text, "$argon2id$..."
+#define SECRET_TOKEN_SIZE  27  // 26 base-32 characters (130 bits) and the terminator
 
 struct secret_key {
     uint8_t bytes[SECRET_KEY_SIZE];
@@ -36,7 +36,8 @@ void secret_token(char token[SECRET_TOKEN_SIZE]);
 // BLAKE2b-256 of `secret` under `key`: fast, for comparing and for feeding secret_hash.
 void secret_digest(const struct secret_key *key, struct str secret, struct secret_digest *digest);
 // One digest over two parts, unambiguous about where the first ends.
-void secret_digest2(const struct secret_key *key, struct str first, struct str second, struct secret_digest *digest);
+void secret_digest2(const struct secret_key *key, struct str first, struct str second,
+                    struct secret_digest *digest);
 
 // argon2id, m = 19 MiB, t = 2, p = 1 (design, decision 9). Slow: tens of milliseconds. -1: memory is out.
 int secret_hash(const struct secret_digest *digest, char hash[SECRET_HASH_SIZE]);

@@ -39,8 +39,8 @@ bool text_parse_duration(struct str text, uint64_t *milliseconds);
 #define LOGIN_ANONYMOUS "anonymous"
 
 struct login {
-    char name[LOGIN_MAX_BYTES + 1];        // NFC, as the user wrote it
-    char fold[LOGIN_MAX_BYTES * 3 + 1];    // case-folded NFC: what is compared
+    char name[LOGIN_MAX_BYTES + 1];     // NFC, as the user wrote it
+    char fold[LOGIN_MAX_BYTES * 3 + 1]; // case-folded NFC: what is compared
 };
 
 // Checks and normalises. On -1 err->text says which rule `raw` breaks, without repeating `raw`.

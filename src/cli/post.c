@@ -25,6 +25,7 @@ struct post {
     struct wish *wish;
     struct feed feed;
     bool by_lines, interrupted;
+    bool apart;                  // from a server, and it was said
     uint64_t began_ms, shown_ms; // progress
     size_t unsent;
     uint64_t moved_ms; // when `unsent` changed
@@ -111,14 +112,21 @@ static void wait_more(struct post *post) {
     if (ready & CALL_SIGNAL && interrupt(post)) post->call.leave_by_ms = 1;
 }
 
+// Said once for each server, not for each try to find another one.
+static void lost(struct post *post, const struct herald_event *event) {
+    hide_progress(post);
+    if (!post->apart)
+        say("%s%s%s; looking for a server", event->server, event->server[0] ? ": " : "", event->text);
+    post->apart = true;
+}
+
 // Until the session has ended: `ended`.
 static void run(struct post *post, struct herald_event *ended) {
     for (;;) {
         while (call_next(&post->call, ended)) {
             if (ended->kind == HERALD_ENDED) return;
-            if (ended->kind != HERALD_LOST) continue;
-            hide_progress(post);
-            say("%s: %s; looking for a server", ended->server, ended->text);
+            if (ended->kind == HERALD_LOGGED_IN) post->apart = false;
+            if (ended->kind == HERALD_LOST) lost(post, ended);
         }
         feed_give(&post->feed, post->call.session, post->wish->user, !post->wish->raw);
         if (!post->feed.reads && !post->call.leaving) call_leave(&post->call, 0);
@@ -132,6 +140,8 @@ static enum outcome conclude(struct post *post, const struct herald_event *ended
     enum outcome outcome = call_outcome(&post->call, ended);
     if (outcome == OUTCOME_UNKNOWN) say("who listens knows what has arrived; post again what has not");
     if (outcome == OUTCOME_UNKNOWN && post->by_lines) say("%llu lines were read", lines);
+    if (outcome == OUTCOME_UNREACHABLE && post->by_lines && post->call.logged_in)
+        say("%llu lines were read; the last of them are not posted", lines);
     if (outcome != OUTCOME_DONE || !(post->feed.failed || post->interrupted)) return outcome;
     if (!post->by_lines) return OUTCOME_DONE; // the interrupt came too late
     if (post->feed.failed)

@@ -63,6 +63,8 @@
       LIMITS, "connections at a time from one address; 0: no limit")                                         \
     X(first_message_timeout, DURATION, stream.first_message_timeout_ms, "10s", "100ms", "1h", NULL, RELOAD,  \
       LIMITS, "how long a connection may take to send its first line")                                       \
+    X(publish_limit, SIZE, stream.publish_limit, "0", "64KiB", "1GiB", "0", RELOAD, LIMITS,                  \
+      "a client's bytes/s times listeners; 0: no limit")                                                     \
     X(registers_per_minute, COUNT, stream.registers_per_minute, "60", "0", "1000000", NULL, RELOAD, LIMITS,  \
       "registrations from one address; 0: no limit")                                                         \
     X(login_failures, COUNT, stream.login_failures, "5", "1", "1000000", NULL, RELOAD, LIMITS,               \

@@ -51,7 +51,7 @@ int sock_fd(const struct sock *sock);
 // For a TCP socket, listening (those it accepts inherit it) or connecting: no delay for small messages, and a
 // peer that has vanished without a word is noticed: after SOCK_DEAD_MS when there is something to send to it,
 // else after SOCK_IDLE_S and SOCK_DEAD_MS.
-#define SOCK_IDLE_S 120
+#define SOCK_IDLE_S  120
 #define SOCK_DEAD_MS 60000
 void sock_tune(int fd);
 int sock_detach(struct sock *sock); // gives the descriptor back to the caller and frees the rest

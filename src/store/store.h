@@ -12,7 +12,7 @@
 
 struct store;
 
-#define STORE_FILE "state.db"
+#define STORE_FILE           "state.db"
 #define STORE_SCHEMA_VERSION 1
 
 // Makes the directory (0700) when it is not there, the database and its schema likewise, migrates an older
@@ -52,7 +52,8 @@ enum apply_result {
     APPLY_TAKEN,  // another account has the login (or the uuid)
     APPLY_FAILED, // the database failed; err says how; the transaction must be rolled back
 };
-enum apply_result store_apply(struct store *store, const struct change *change, uint64_t *clock, struct err *err);
+enum apply_result store_apply(struct store *store, const struct change *change, uint64_t *clock,
+                              struct err *err);
 
 // Moves committed changes from the write-ahead log into the database when that log is larger than `over`
 // bytes. Nothing does so by itself but store_close. Outside a transaction; does not wait for readers. A

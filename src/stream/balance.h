@@ -1,5 +1,5 @@
-// Spreading clients over servers (seed 004, LOGIN_SUCCESS and REDIRECT). A pure core: the time is an argument;
-// the owner guards it with a mutex, because every shard asks it.
+// Spreading clients over servers (seed 004, LOGIN_SUCCESS and REDIRECT). A pure core: the time is an
+// argument; the owner guards it with a mutex, because every shard asks it.
 //
 // Rules, numbered as in docs/protocol and the tests:
 //  1. A login is sent away when our load, the new client included, minus another server's is 2 or more, to
@@ -21,8 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BALANCE_FLIGHT_MS 4000u
-#define BALANCE_ID_MAX 64       // bytes of a SERVER_ANNOUNCE id; longer ones are refused by stream/peers.c
+#define BALANCE_FLIGHT_MS   4000u
+#define BALANCE_ID_MAX      64 // bytes of a SERVER_ANNOUNCE id; longer ones are refused by stream/peers.c
 #define BALANCE_MAX_SERVERS 4096
 
 struct balance;
@@ -37,8 +37,8 @@ struct balance_target {
 };
 
 // A client has logged in here. True: it is to be redirected to *target and does not count. False: it counts.
-// The REDIRECT waits until target->round has been told to the other servers (balance_take_sent), so that who is
-// sent away is expected where it arrives.
+// The REDIRECT waits until target->round has been told to the other servers (balance_take_sent), so that who
+// is sent away is expected where it arrives.
 bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_target *target);
 // We are stopping: where a client that counted is to go. False: there is no other server.
 bool balance_elsewhere(struct balance *balance, uint64_t now_ms, struct balance_target *target);
@@ -46,8 +46,8 @@ void balance_leave(struct balance *balance); // one that counted has gone
 uint64_t balance_load(const struct balance *balance);
 
 // What a server announced. False: memory is out or the table is full (it is then not redirected to).
-bool balance_announced(struct balance *balance, struct str id, uint64_t load, struct str hostname, uint16_t port,
-                       uint64_t now_ms);
+bool balance_announced(struct balance *balance, struct str id, uint64_t load, struct str hostname,
+                       uint16_t port, uint64_t now_ms);
 void balance_forget(struct balance *balance, struct str id);
 // Others have sent `count` clients to server `id`.
 void balance_hinted(struct balance *balance, struct str id, uint32_t count, uint64_t now_ms);

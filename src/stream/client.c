@@ -17,7 +17,11 @@ static void client_ready(void *context, unsigned events);
 static void client_take(struct client *client, struct str input);
 static const struct session_ops session_ops;
 
-// --- life ---------------------------------------------------------------------------------------------------
+#define PUBLISH_SHARE_US 1000000u // a second's share may be spent at once
+#define PUBLISH_OVERHEAD 256u     // bytes that sending anything costs as much as
+
+// --- life
+// ---------------------------------------------------------------------------------------------------
 
 struct client *client_new(int fd, const struct address *from, struct shard *shard) {
     struct client *client = calloc(1, sizeof *client);
@@ -49,8 +53,10 @@ void client_arrived(struct mail *mail, void *context) {
     }
     client->fd = -1;
     shard_deadline(shard, client, &shard->newcomers, shard->settings.first_message_timeout_ms);
-    if (shard->draining) client_finish(client, CLOSE_STOPPING);
-    else sock_want(client->sock, SOCK_WANT_READ);
+    if (shard->draining)
+        client_finish(client, CLOSE_STOPPING);
+    else
+        sock_want(client->sock, SOCK_WANT_READ);
 }
 
 static void client_departed(struct client *client) {
@@ -99,7 +105,8 @@ void client_close(struct client *client, enum close_reason reason) {
     mailbox_post(shard->hub->core_mailbox, &client->mail);
 }
 
-// The connection is a server's: the descriptor, the AUTHENTICATE line and what was read behind it go to the core.
+// The connection is a server's: the descriptor, the AUTHENTICATE line and what was read behind it go to the
+// core.
 static void client_adopt(struct client *client, struct str line, struct str rest) {
     struct shard *shard = client->shard;
     struct adoption *adoption = adoption_new(&client->from, line);
@@ -116,7 +123,8 @@ static void client_adopt(struct client *client, struct str line, struct str rest
     mailbox_post(shard->hub->core_mailbox, &adoption->mail);
 }
 
-// --- finishing ----------------------------------------------------------------------------------------------
+// --- finishing
+// ----------------------------------------------------------------------------------------------
 
 void client_finish(struct client *client, enum close_reason reason) {
     struct shard *shard = client->shard;
@@ -125,14 +133,18 @@ void client_finish(struct client *client, enum close_reason reason) {
     client->phase = CLIENT_FINISHING;
     hub_count_closed(shard->hub, reason);
     reader_finish(&client->reader, reel_head(shard->hub->reel));
-    uint64_t now = loop_now(shard->loop), until = shard->drain_until_ms; // a stop gives it drain_ms to take its part
-    shard_deadline(shard, client, &shard->finishing, !shard->draining ? LINGER_MS : until > now ? until - now : 0);
+    uint64_t now = loop_now(shard->loop),
+             until = shard->drain_until_ms; // a stop gives it drain_ms to take its part
+    shard_deadline(shard, client, &shard->finishing,
+                   !shard->draining ? LINGER_MS
+                   : until > now    ? until - now
+                                    : 0);
     if (!client->eof) sock_want(client->sock, sock_wanted(client->sock) | SOCK_WANT_READ);
     shard_touch(shard, client);
 }
 
-// All is sent. Closing at once could destroy our last word on its way (a reset follows unread input), so we wait
-// for the other side to close, reading and throwing away what it still sends.
+// All is sent. Closing at once could destroy our last word on its way (a reset follows unread input), so we
+// wait for the other side to close, reading and throwing away what it still sends.
 static void client_linger(struct client *client) {
     if (client->eof) {
         shard_doom(client->shard, client, CLOSE_GONE);
@@ -161,12 +173,14 @@ static void client_throw_away(struct client *client) {
     client_close(client, CLOSE_GONE);
 }
 
-// --- reading ------------------------------------------------------------------------------------------------
+// --- reading
+// ------------------------------------------------------------------------------------------------
 
-// Not now: the session waits for the desk, the reel is busy, or replies are not being read.
+// Not now: the session waits for the desk, the reel is busy, it has said too much, or replies are not being
+// read.
 static bool client_must_wait(const struct client *client) {
-    return client->session.state == SESSION_ASKING || client->waits_for_reel || client->departure != NULL ||
-           client->reader.lane.len > READER_LANE_MAX;
+    return client->session.state == SESSION_ASKING || client->waits_for_reel || client->resting ||
+           client->departure != NULL || client->reader.lane.len > READER_LANE_MAX;
 }
 
 static void client_invalid(struct client *client, const char *info) {
@@ -186,7 +200,8 @@ static bool client_line(struct client *client, struct str line) {
         // A line that came out of `stalled` stays there; another is copied.
         if (line.ptr != client->stalled.data && buf_append_str(&client->stalled, line) != 0)
             shard_doom(shard, client, CLOSE_MEMORY);
-        else shard_stall(shard, client);
+        else
+            shard_stall(shard, client);
     }
     parser_forget(shard->parser);
     return taken;
@@ -233,6 +248,10 @@ static void client_resume(struct client *client) {
     client_take(client, (struct str){0});
 }
 
+void client_rested(struct client *client) {
+    client_resume(client);
+}
+
 void client_retry(struct client *client) {
     if (client->stalled.len > 0 && client->phase == CLIENT_OPEN) {
         struct str line = buf_str(&client->stalled);
@@ -264,12 +283,16 @@ static void client_ready(void *context, unsigned events) {
     struct client *client = context;
     if ((events & SOCK_WANT_WRITE) != 0) shard_touch(client->shard, client);
     if ((events & SOCK_WANT_READ) == 0) return;
-    if (client->phase != CLIENT_OPEN) client_throw_away(client);
-    else if (client->paused) sock_want(client->sock, sock_wanted(client->sock) & ~SOCK_WANT_READ);
-    else client_read(client);
+    if (client->phase != CLIENT_OPEN)
+        client_throw_away(client);
+    else if (client->paused)
+        sock_want(client->sock, sock_wanted(client->sock) & ~SOCK_WANT_READ);
+    else
+        client_read(client);
 }
 
-// --- sending ------------------------------------------------------------------------------------------------
+// --- sending
+// ------------------------------------------------------------------------------------------------
 
 static void client_sent_all(struct client *client) {
     sock_want(client->sock, sock_wanted(client->sock) & ~SOCK_WANT_WRITE);
@@ -300,7 +323,8 @@ void client_flush(struct client *client, reel_pos head, reel_pos tail) {
     }
 }
 
-// --- what the session does ----------------------------------------------------------------------------------
+// --- what the session does
+// ----------------------------------------------------------------------------------
 
 static struct buf *client_lane(struct client *client) {
     shard_touch(client->shard, client);
@@ -319,7 +343,8 @@ static void on_finish(void *context) {
     if (client->departure == NULL) client_finish(client, client->refused ? CLOSE_REFUSED : CLOSE_LOGOUT);
 }
 
-static void client_ask(struct client *client, enum request_kind kind, struct str username, struct str secret) {
+static void client_ask(struct client *client, enum request_kind kind, struct str username,
+                       struct str secret) {
     struct shard *shard = client->shard;
     client->request = request_new(kind, shard->mailbox, client, &client->from, username, secret);
     if (client->request == NULL) {
@@ -342,7 +367,8 @@ void client_answered(struct client *client, const struct request *request) {
     client->request = NULL;
     if (request->kind == REQUEST_LOGIN)
         session_login_done(&client->session, request->ok, request->user, request->info);
-    else session_register_done(&client->session, request->ok, request->user, request->info);
+    else
+        session_register_done(&client->session, request->ok, request->user, request->info);
     if (client->shard->draining) client_stop(client);
     client_resume(client);
 }
@@ -399,6 +425,21 @@ static bool on_entered(void *context, bool again) {
     return false;
 }
 
+// What is said costs its length, and a little, for each who hears it. Who has spent more than a second's
+// share is not read until it is paid: a flood from one takes no more of the server than that, and the others
+// are heard.
+static void client_pay(struct client *client, size_t bytes) {
+    struct shard *shard = client->shard;
+    uint64_t limit = shard->settings.publish_limit, now_us = loop_now(shard->loop) * 1000;
+    if (limit == 0) return;
+    if (client->paid_us < now_us) client->paid_us = now_us;
+    client->paid_us += (bytes + PUBLISH_OVERHEAD) * hub_audience(shard->hub) * 1000000 / limit;
+    if (client->paid_us <= now_us + PUBLISH_SHARE_US || client->resting) return;
+    client->resting = true;
+    shard_deadline(shard, client, &shard->resting,
+                   (client->paid_us - now_us - PUBLISH_SHARE_US + 999) / 1000);
+}
+
 static bool on_publish(void *context, const struct message *message, struct str user) {
     struct client *client = context;
     struct shard *shard = client->shard;
@@ -407,8 +448,10 @@ static bool on_publish(void *context, const struct message *message, struct str 
         shard_doom(shard, client, CLOSE_MEMORY);
         return true;
     }
-    if (reel_append(shard->hub->reel, buf_str(&shard->frame), REEL_LOCAL, REEL_LOCAL, 0) == REEL_BUSY) return false;
+    if (reel_append(shard->hub->reel, buf_str(&shard->frame), REEL_LOCAL, REEL_LOCAL, 0) == REEL_BUSY)
+        return false;
     shard->appended = true;
+    client_pay(client, shard->frame.len);
     return true;
 }
 

@@ -6,7 +6,7 @@
 //
 //   phase:  OPEN ──finish──► FINISHING ──all sent──► LINGERING ──the other side closed, or too long──► gone
 //
-// A client that waits for the desk, or for the reel, is not read.
+// A client that waits for the desk, for the reel, or because it has said more than its share, is not read.
 #pragma once
 
 #include "net/sock.h"
@@ -26,31 +26,33 @@ enum client_phase { CLIENT_OPEN, CLIENT_FINISHING, CLIENT_LINGERING };
 enum client_place { PLACE_NONE, PLACE_READY, PLACE_BLOCKED }; // among the shard's listeners
 
 struct client {
-    struct mail mail;     // core thread to shard at the start, back at the end
+    struct mail mail; // core thread to shard at the start, back at the end
     struct address from;
-    int fd;               // until the shard has it in `sock`
+    int fd; // until the shard has it in `sock`
     struct shard *shard;
     struct sock *sock;
     struct session session;
     struct reader reader;
     struct framer framer;
-    struct request *request; // at the desk
-    struct buf stalled;      // a line that the reel had no room for
+    struct request *request;     // at the desk
+    struct buf stalled;          // a line that the reel had no room for
     struct departure *departure; // it will be redirected as soon as it is expected there
     enum client_phase phase;
     enum client_place place;
-    enum close_reason doom;   // why it is in the shard's list of the doomed
-    bool paused;          // waits, and is not read meanwhile
-    bool refused;         // the last reply was a refusal
-    bool eof;             // the client closed its side
-    bool counted;         // in the load
-    bool touched, doomed; // in the shard's lists of that name
-    bool waits_for_reel;  // in the shard's list of stalled clients
-    size_t drained;       // bytes thrown away while FINISHING or LINGERING
-    uint64_t deadline_ms; // in the shard's list of `phase`; 0: in none
-    struct client *prev, *next;             // place
-    struct client *due_prev, *due_next;     // deadlines
-    struct client *all_prev, *all_next;     // every client of the shard
+    enum close_reason doom;             // why it is in the shard's list of the doomed
+    bool paused;                        // waits, and is not read meanwhile
+    bool refused;                       // the last reply was a refusal
+    bool eof;                           // the client closed its side
+    bool counted;                       // in the load
+    bool touched, doomed;               // in the shard's lists of that name
+    bool waits_for_reel;                // in the shard's list of stalled clients
+    bool resting;                       // has said more than its share: not read until that is paid
+    uint64_t paid_us;                   // what it has said is paid by then, at publish_limit
+    size_t drained;                     // bytes thrown away while FINISHING or LINGERING
+    uint64_t deadline_ms;               // in the shard's list of `phase`, or of the resting; 0: in none
+    struct client *prev, *next;         // place
+    struct client *due_prev, *due_next; // deadlines
+    struct client *all_prev, *all_next; // every client of the shard
     struct client *touched_next, *doomed_next, *stalled_next;
 };
 
@@ -68,7 +70,8 @@ void client_free(struct client *client); // after its shard has closed it, or be
 void client_arrived(struct mail *mail, void *shard); // mail.deliver
 void client_answered(struct client *client, const struct request *request);
 void client_retry(struct client *client); // the reel may have room again
-void client_stop(struct client *client); // the server is stopping: to another, if there is one
+void client_rested(struct client *client);
+void client_stop(struct client *client);   // the server is stopping: to another, if there is one
 void client_depart(struct client *client); // sends the REDIRECT that was held
 void client_finish(struct client *client, enum close_reason reason);
 // Its part of a pass; tail and head are the pass's. May doom it, never closes it.

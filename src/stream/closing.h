@@ -19,7 +19,7 @@ enum close_reason {
 #define CLOSE_ENUM(name, words) CLOSE_##name,
     CLOSE_REASONS(CLOSE_ENUM)
 #undef CLOSE_ENUM
-    CLOSE_COUNT
+        CLOSE_COUNT
 };
 
 const char *close_words(enum close_reason reason);

@@ -13,7 +13,8 @@
 
 static void on_answer(struct mail *mail, void *shard);
 
-// --- answering ----------------------------------------------------------------------------------------------
+// --- answering
+// ----------------------------------------------------------------------------------------------
 
 static void desk_answer(struct request *request, bool ok, const char *user, const char *info) {
     request->ok = ok;
@@ -46,7 +47,8 @@ void desk_busy(struct request *request) {
     desk_answer(request, false, "", "the server has too much to do just now; try again in a moment");
 }
 
-// --- LOGIN --------------------------------------------------------------------------------------------------
+// --- LOGIN
+// --------------------------------------------------------------------------------------------------
 
 static void verify_work(struct job *job) {
     struct request *request = job_request(job);
@@ -76,9 +78,12 @@ static void verify_done(struct mail *mail, void *context) {
 }
 
 static void desk_verify(struct desk *desk, struct request *request) {
-    request->job = (struct job){.home = desk->stream->mailbox, .work = verify_work, .mail.deliver = verify_done};
-    if (pool_submit(desk->pool, &request->job)) desk->jobs++;
-    else desk_busy(request);
+    request->job =
+        (struct job){.home = desk->stream->mailbox, .work = verify_work, .mail.deliver = verify_done};
+    if (pool_submit(desk->pool, &request->job))
+        desk->jobs++;
+    else
+        desk_busy(request);
 }
 
 static void desk_login_account(struct desk *desk, struct request *request) {
@@ -91,7 +96,8 @@ static void desk_login_account(struct desk *desk, struct request *request) {
     }
     if (found == 0 || request->account.secret_hash[0] == '\0') {
         // The same work as for a wrong secret: the time does not tell which names exist.
-        str_copy(str_of(secret_hash_of_nobody()), request->account.secret_hash, sizeof request->account.secret_hash);
+        str_copy(str_of(secret_hash_of_nobody()), request->account.secret_hash,
+                 sizeof request->account.secret_hash);
     } else if (verified_has(desk->verified, &request->account.uuid, request->account.credential_version,
                             buf_str(&request->secret), loop_now(desk->stream->loop))) {
         desk_login_ok(desk, request, request->account.login);
@@ -130,11 +136,14 @@ static void desk_login(struct desk *desk, struct request *request) {
     }
     uint64_t delay = throttle_login_delay(desk->throttle, address_key(&request->from), request->login.fold,
                                           loop_now(desk->stream->loop));
-    if (delay > 0) desk_hold(desk, request, delay);
-    else desk_login_now(desk, request);
+    if (delay > 0)
+        desk_hold(desk, request, delay);
+    else
+        desk_login_now(desk, request);
 }
 
-// --- REGISTER -----------------------------------------------------------------------------------------------
+// --- REGISTER
+// -----------------------------------------------------------------------------------------------
 
 static void desk_register(struct desk *desk, struct request *request) {
     struct stream *stream = desk->stream;
@@ -190,9 +199,12 @@ void desk_decided(void *context, struct lock *lock, enum lock_outcome outcome) {
     case LOCK_GRANTED: settle_start(desk, lock, &request->from, false); return;
     case LOCK_REFUSED: desk_register_taken(request); break;
     case LOCK_TIMED_OUT:
-        if (desk->stopping) desk_busy(request);
-        else desk_answer(request, false, "",
-                    "not every server answered in time (register_timeout); the name was not registered, try again");
+        if (desk->stopping)
+            desk_busy(request);
+        else
+            desk_answer(request, false, "",
+                        "not every server answered in time (register_timeout); the name was not registered, "
+                        "try again");
         break;
     }
     desk->registering--;
@@ -208,14 +220,18 @@ bool desk_is_account(void *context, const char *fold) {
     return found != 0; // when in doubt the name is not given away
 }
 
-// --- the owner's events -------------------------------------------------------------------------------------
+// --- the owner's events
+// -------------------------------------------------------------------------------------
 
 void desk_take(struct mail *mail, void *context) {
     struct stream *stream = context;
     struct request *request = (struct request *)mail;
-    if (stream->desk->stopping) desk_busy(request);
-    else if (request->kind == REQUEST_LOGIN) desk_login(stream->desk, request);
-    else desk_register(stream->desk, request);
+    if (stream->desk->stopping)
+        desk_busy(request);
+    else if (request->kind == REQUEST_LOGIN)
+        desk_login(stream->desk, request);
+    else
+        desk_register(stream->desk, request);
 }
 
 void desk_tick(struct desk *desk, uint64_t now_ms) {
@@ -224,8 +240,10 @@ void desk_tick(struct desk *desk, uint64_t now_ms) {
         if (request->due_ms > now_ms && !desk->stopping) continue;
         DL_DELETE(desk->held, request);
         desk->held_count--;
-        if (desk->stopping) desk_busy(request);
-        else desk_login(desk, request); // asked again: others may have failed meanwhile
+        if (desk->stopping)
+            desk_busy(request);
+        else
+            desk_login(desk, request); // asked again: others may have failed meanwhile
     }
     if (!desk->stopping) settle_ripe(desk, now_ms);
 }
@@ -273,8 +291,10 @@ struct desk *desk_open(struct stream *stream, const char *directory, struct err 
     desk->throttle = throttle_open(&limits);
     desk->verified = verified_open(settings->verified_entries, settings->verified_ms);
     desk->store = store_open_reader(directory, err);
-    if (desk->throttle == NULL || desk->verified == NULL) err_set(err, ERR_MEMORY, "memory is out");
-    else if (desk->store != NULL) desk->pool = pool_open(settings->hash_threads, settings->hash_queue, err);
+    if (desk->throttle == NULL || desk->verified == NULL)
+        err_set(err, ERR_MEMORY, "memory is out");
+    else if (desk->store != NULL)
+        desk->pool = pool_open(settings->hash_threads, settings->hash_queue, err);
     if (desk->pool != NULL) return desk;
     desk_close(desk);
     return NULL;

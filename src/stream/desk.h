@@ -3,8 +3,8 @@
 //   LOGIN     throttle ──► a lock here? ──► account ──► verified lately? ──► argon2id on the pool ──► answer
 //   REGISTER  throttle ──► locks on all servers ──► argon2id on the pool ──► propose ──► answer
 //
-// A name recorded by a lock becomes an account (settling: argon2id, propose) at its first login, or in the background when
-// the window ends, one at a time.
+// A name recorded by a lock becomes an account (settling: argon2id, propose) at its first login, or in the
+// background when the window ends, one at a time.
 #pragma once
 
 #include "net/loop.h"
@@ -19,9 +19,9 @@ struct desk *desk_open(struct stream *stream, const char *directory, struct err 
 void desk_reload(struct desk *desk);
 void desk_tick(struct desk *desk, uint64_t now_ms);
 uint64_t desk_deadline(const struct desk *desk);
-void desk_stop(struct desk *desk);      // refuse what comes from now on
+void desk_stop(struct desk *desk);       // refuse what comes from now on
 bool desk_idle(const struct desk *desk); // nothing is being hashed or proposed
-void desk_close(struct desk *desk);     // NULL is fine
+void desk_close(struct desk *desk);      // NULL is fine
 
 void desk_take(struct mail *mail, void *stream); // request.mail.deliver
 

@@ -13,12 +13,12 @@ struct desk {
     struct pool *pool;
     struct throttle *throttle;
     struct verified *verified;
-    struct request *held;  // by the throttle
+    struct request *held; // by the throttle
     size_t held_count;
-    size_t jobs;           // verifications on the pool
-    size_t settling;       // accounts being made
-    size_t registering;    // REGISTERs not answered yet
-    bool settling_ripe;    // one of them in the background
+    size_t jobs;        // verifications on the pool
+    size_t settling;    // accounts being made
+    size_t registering; // REGISTERs not answered yet
+    bool settling_ripe; // one of them in the background
     bool stopping;
 };
 
@@ -33,7 +33,8 @@ void desk_register_taken(struct request *request);
 void desk_register_done(struct desk *desk, struct request *request, enum propose_result result);
 
 // --- settle.c
-void settle_await(struct lock *lock, struct request *login); // it is let in when the lock has become an account
+void settle_await(struct lock *lock,
+                  struct request *login); // it is let in when the lock has become an account
 // Hashes and proposes. `from`: the client it is for; NULL: nobody is there.
 void settle_start(struct desk *desk, struct lock *lock, const struct address *from, bool background);
 void settle_ripe(struct desk *desk, uint64_t now_ms); // the next name whose window has ended

@@ -1,6 +1,7 @@
 // The door. See door.h.
 //
-//   listener ──accept──► limits ──► client_new ──mail──► a shard ... ──mail──► door_client_gone ──► counted out
+//   listener ──accept──► limits ──► client_new ──mail──► a shard ... ──mail──► door_client_gone ──► counted
+//   out
 // Memory may run out while a table grows: the element then has hh.tbl == NULL.
 #define HASH_NONFATAL_OOM          1
 #define uthash_nonfatal_oom(entry) ((void)(entry))
@@ -34,7 +35,8 @@ struct door {
     uint64_t accepted, turned_away;
 };
 
-// --- counting -----------------------------------------------------------------------------------------------
+// --- counting
+// -----------------------------------------------------------------------------------------------
 
 static struct address_key visitor_key(const struct address *from) {
     struct address_key key;
@@ -79,7 +81,8 @@ static void visitor_out(struct door *door, const struct address *from) {
     if (door->listener != NULL) listener_retry(door->listener); // a descriptor is free
 }
 
-// --- accepting ----------------------------------------------------------------------------------------------
+// --- accepting
+// ----------------------------------------------------------------------------------------------
 
 static const char *door_refusal(struct door *door, const struct address *from) {
     if (door->settings->max_connections != 0 && door->connections >= door->settings->max_connections)
@@ -101,7 +104,8 @@ static void door_turn_away(struct door *door, int fd, const struct address *from
     char text[ADDRESS_TEXT_SIZE];
     address_format(from, text);
     // In a storm one line in a thousand is enough.
-    if (door->turned_away++ % 1000 == 0) log_warn(L_MSG("connection refused"), L_STR("client", text), L_STR("why", why));
+    if (door->turned_away++ % 1000 == 0)
+        log_warn(L_MSG("connection refused"), L_STR("client", text), L_STR("why", why));
 }
 
 static void on_accepted(void *context, int fd, const struct address *from) {
@@ -133,9 +137,11 @@ void door_link_gone(struct door *door, const struct address *from) {
     visitor_out(door, from);
 }
 
-// --- life ---------------------------------------------------------------------------------------------------
+// --- life
+// ---------------------------------------------------------------------------------------------------
 
-struct door *door_open(struct loop *loop, struct hub *hub, const struct stream_settings *settings, struct err *err) {
+struct door *door_open(struct loop *loop, struct hub *hub, const struct stream_settings *settings,
+                       struct err *err) {
     struct door *door = calloc(1, sizeof *door);
     if (door == NULL) {
         err_set(err, ERR_MEMORY, "memory is out");
@@ -176,7 +182,8 @@ uint64_t door_accepted(const struct door *door) {
     return door->accepted;
 }
 
-// --- servers ------------------------------------------------------------------------------------------------
+// --- servers
+// ------------------------------------------------------------------------------------------------
 
 struct adoption *adoption_new(const struct address *from, struct str line) {
     struct adoption *adoption = calloc(1, sizeof *adoption);

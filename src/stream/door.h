@@ -12,13 +12,15 @@ struct door;
 struct stream;
 
 // `settings` stays the caller's and may change between calls.
-struct door *door_open(struct loop *loop, struct hub *hub, const struct stream_settings *settings, struct err *err);
+struct door *door_open(struct loop *loop, struct hub *hub, const struct stream_settings *settings,
+                       struct err *err);
 void door_shut(struct door *door);  // stops listening
 void door_close(struct door *door); // NULL is fine
 void door_address(const struct door *door, struct address *address);
 uint64_t door_accepted(const struct door *door);
 
-void door_client_gone(struct mail *mail, void *stream); // a client's mail.deliver when its shard is done with it
+void door_client_gone(struct mail *mail,
+                      void *stream); // a client's mail.deliver when its shard is done with it
 void door_link_gone(struct door *door, const struct address *from); // the same for a link that was accepted
 
 // A connection that began with AUTHENTICATE, on its way from a shard to the core.

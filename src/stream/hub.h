@@ -1,8 +1,8 @@
 // What the event loops of one stream share: the reel, the balance, each other's wakes.
 //
-// Three things in it are touched by several threads: the reel (its own rules), the balance (hub->balance_lock,
-// held for a few lookups and never during I/O) and the atomic counters. Everything else is set before the
-// threads start.
+// Three things in it are touched by several threads: the reel (its own rules), the balance
+// (hub->balance_lock, held for a few lookups and never during I/O) and the atomic counters. Everything else
+// is set before the threads start.
 #pragma once
 
 #include "base/secret.h"
@@ -30,7 +30,7 @@ struct hub {
     struct mailbox *core_mailbox;
     struct wake *core_wake;
     atomic_uint_fast64_t told; // the last round of clients sent away that may go (balance.h)
-    atomic_uint links; // that are up: the core thread hears the reel
+    atomic_uint links;         // that are up: the core thread hears the reel
     unsigned shard_count;
     struct shard **shards;
     struct hub_counters counters;
@@ -41,5 +41,8 @@ struct hub {
 
 // The reel has grown: wake every loop that has readers, but `participant`'s own. Once per batch.
 void hub_wake_readers(struct hub *hub, unsigned participant);
+
+// Who hears what is said here: clients and links.
+unsigned hub_audience(const struct hub *hub);
 
 void hub_count_closed(struct hub *hub, enum close_reason reason);

@@ -10,7 +10,8 @@
 #include <utlist.h>
 
 #define MARKS_MAX 1024u // per record: commands x links x servers; more are taken for repeats
-#define ROUNDS_MAX 8u   // per record: how often a denial may end the window early, so that a circle cannot run for ever
+#define ROUNDS_MAX                                                                                           \
+    8u // per record: how often a denial may end the window early, so that a circle cannot run for ever
 
 struct lock_mark {
     uint32_t link;
@@ -93,8 +94,8 @@ static bool marks_grow(struct locks *locks, struct lock_seen *seen) {
     return true;
 }
 
-static struct lock_mark *mark_of(struct locks *locks, struct lock_seen *seen, uint32_t link, enum command command,
-                                 const char *server) {
+static struct lock_mark *mark_of(struct locks *locks, struct lock_seen *seen, uint32_t link,
+                                 enum command command, const char *server) {
     for (size_t i = 0; i < seen->count; i++) {
         struct lock_mark *mark = &seen->marks[i];
         if (mark->link == link && mark->command == command && strcmp(mark->server, server) == 0) return mark;
@@ -106,8 +107,8 @@ static struct lock_mark *mark_of(struct locks *locks, struct lock_seen *seen, ui
     return mark;
 }
 
-// A denial settles the matter: what was asked and allowed before it may be asked and allowed again; and asking
-// again, it may be denied again.
+// A denial settles the matter: what was asked and allowed before it may be asked and allowed again; and
+// asking again, it may be denied again.
 static void seen_new_round(struct lock_seen *seen, enum command command) {
     if (command == COMMAND_LOCK_ALLOWED || seen->rounds >= ROUNDS_MAX) return;
     bool denial = command == COMMAND_LOCK_DENIED;

@@ -14,8 +14,8 @@
 
 static const struct str no_text = {0};
 
-void locks_init(struct locks *locks, const struct secret_key *key, struct str own_id, const struct locks_ops *ops,
-                void *context) {
+void locks_init(struct locks *locks, const struct secret_key *key, struct str own_id,
+                const struct locks_ops *ops, void *context) {
     *locks = (struct locks){.key = *key, .own_id = own_id, .ops = ops, .context = context};
 }
 
@@ -24,7 +24,8 @@ void locks_set_times(struct locks *locks, uint64_t register_timeout_ms, uint64_t
     locks->window_ms = window_ms;
 }
 
-// --- how many are recorded for each link ----------------------------------------------------------------------
+// --- how many are recorded for each link
+// ----------------------------------------------------------------------
 
 struct lock_quota {
     uint32_t link;
@@ -59,7 +60,8 @@ static bool quota_more(struct locks *locks, uint32_t link) {
     return true;
 }
 
-// --- one lock -----------------------------------------------------------------------------------------------
+// --- one lock
+// -----------------------------------------------------------------------------------------------
 
 static struct lock *lock_find(struct locks *locks, const char *fold) {
     struct lock *lock;
@@ -119,7 +121,8 @@ void locks_fini(struct locks *locks) {
     secret_wipe(&locks->key, sizeof locks->key);
 }
 
-// --- our own REGISTER ---------------------------------------------------------------------------------------
+// --- our own REGISTER
+// ---------------------------------------------------------------------------------------
 
 static void lock_decide(struct locks *locks, struct lock *lock, enum lock_outcome outcome) {
     if (outcome == LOCK_GRANTED) {
@@ -142,8 +145,9 @@ static void lock_check(struct locks *locks, struct lock *lock) {
     if (lock->state == LOCK_ASKING && lock_granted(lock)) lock_decide(locks, lock, LOCK_GRANTED);
 }
 
-enum locks_result locks_register(struct locks *locks, const struct login *login, struct str secret, void *request,
-                                 const struct lock_expected *expected, size_t count, uint64_t now_ms) {
+enum locks_result locks_register(struct locks *locks, const struct login *login, struct str secret,
+                                 void *request, const struct lock_expected *expected, size_t count,
+                                 uint64_t now_ms) {
     if (lock_find(locks, login->fold) != NULL || locks->ops->is_account(locks->context, login->fold))
         return LOCKS_TAKEN;
     if (HASH_COUNT(locks->table) >= LOCKS_MAX) return LOCKS_FULL;
@@ -163,7 +167,8 @@ enum locks_result locks_register(struct locks *locks, const struct login *login,
     lock->expected_count = count;
     lock_seen_forget(locks, str_of(lock->login.name), secret);
     if (count > 0)
-        locks->ops->broadcast(locks->context, COMMAND_LOCK_REQUEST, str_of(lock->login.name), secret, no_text, 0);
+        locks->ops->broadcast(locks->context, COMMAND_LOCK_REQUEST, str_of(lock->login.name), secret, no_text,
+                              0);
     lock_check(locks, lock);
     return LOCKS_OK;
 }
@@ -189,12 +194,14 @@ void locks_link_gone(struct locks *locks, uint32_t link) {
     locks_stop_waiting(locks, NULL, link);
 }
 
-// --- messages from other servers ----------------------------------------------------------------------------
+// --- messages from other servers
+// ----------------------------------------------------------------------------
 
 // Rule 1. False: denied.
 static bool lock_record(struct locks *locks, uint32_t link, const struct login *login, struct str secret,
                         uint64_t now_ms) {
-    if (lock_find(locks, login->fold) != NULL || locks->ops->is_account(locks->context, login->fold)) return false;
+    if (lock_find(locks, login->fold) != NULL || locks->ops->is_account(locks->context, login->fold))
+        return false;
     if (HASH_COUNT(locks->table) >= LOCKS_MAX) return false;
     if (!quota_more(locks, link)) return false;
     struct lock *lock = lock_add(locks, login, secret);
@@ -209,18 +216,20 @@ static bool lock_record(struct locks *locks, uint32_t link, const struct login *
     return true;
 }
 
-static void locks_request(struct locks *locks, uint32_t link, const struct message *message, uint64_t now_ms) {
+static void locks_request(struct locks *locks, uint32_t link, const struct message *message,
+                          uint64_t now_ms) {
     struct login login;
     bool allowed = true; // rule 6
     if (login_parse(message->username, &login, NULL) == 0)
         allowed = !login_is_anonymous(&login) && lock_record(locks, link, &login, message->secret, now_ms);
-    locks->ops->broadcast(locks->context, COMMAND_LOCK_REQUEST, message->username, message->secret, no_text, link);
-    locks->ops->broadcast(locks->context, allowed ? COMMAND_LOCK_ALLOWED : COMMAND_LOCK_DENIED, message->username,
-                          message->secret, allowed ? locks->own_id : no_text, 0);
+    locks->ops->broadcast(locks->context, COMMAND_LOCK_REQUEST, message->username, message->secret, no_text,
+                          link);
+    locks->ops->broadcast(locks->context, allowed ? COMMAND_LOCK_ALLOWED : COMMAND_LOCK_DENIED,
+                          message->username, message->secret, allowed ? locks->own_id : no_text, 0);
 }
 
-// Who signed: one of those that are waited for, or a neighbour on this link that had no name yet. NULL: a newcomer,
-// or nobody: such an answer must not stand for another's.
+// Who signed: one of those that are waited for, or a neighbour on this link that had no name yet. NULL: a
+// newcomer, or nobody: such an answer must not stand for another's.
 static struct lock_expected *lock_signer(const struct lock *lock, uint32_t link, struct str server) {
     struct lock_expected *unnamed = NULL;
     for (size_t i = 0; i < lock->expected_count; i++) {
@@ -243,8 +252,10 @@ static void lock_allowed(struct locks *locks, struct lock *lock, uint32_t link, 
 }
 
 static void locks_denied(struct locks *locks, struct lock *lock) {
-    if (lock->state == LOCK_ASKING) lock_decide(locks, lock, LOCK_REFUSED);
-    else if (lock->state == LOCK_RECORDED) lock_drop(locks, lock); // rule 4
+    if (lock->state == LOCK_ASKING)
+        lock_decide(locks, lock, LOCK_REFUSED);
+    else if (lock->state == LOCK_RECORDED)
+        lock_drop(locks, lock); // rule 4
 }
 
 void locks_message(struct locks *locks, uint32_t link, const struct message *message, uint64_t now_ms) {
@@ -258,29 +269,35 @@ void locks_message(struct locks *locks, uint32_t link, const struct message *mes
         locks_request(locks, link, message, now_ms);
         return;
     }
-    locks->ops->broadcast(locks->context, message->command, message->username, message->secret, message->server, link);
+    locks->ops->broadcast(locks->context, message->command, message->username, message->secret,
+                          message->server, link);
     struct login login;
     if (login_parse(message->username, &login, NULL) != 0) return;
     struct lock *lock = lock_find(locks, login.fold);
-    if (lock == NULL && message->command == COMMAND_LOCK_DENIED && locks->ops->is_account(locks->context, login.fold))
+    if (lock == NULL && message->command == COMMAND_LOCK_DENIED &&
+        locks->ops->is_account(locks->context, login.fold))
         log_info(L_MSG("denial ignored"), L_STR("login", login.name), L_STR("why", "it is an account here"));
     if (lock == NULL || !lock_matches(locks, lock, message->secret)) return;
-    if (message->command == COMMAND_LOCK_DENIED) locks_denied(locks, lock);
-    else if (lock->state == LOCK_ASKING) lock_allowed(locks, lock, link, message->server);
+    if (message->command == COMMAND_LOCK_DENIED)
+        locks_denied(locks, lock);
+    else if (lock->state == LOCK_ASKING)
+        lock_allowed(locks, lock, link, message->server);
 }
 
-// --- logging in, settling -----------------------------------------------------------------------------------
+// --- logging in, settling
+// -----------------------------------------------------------------------------------
 
 // The others recorded the name at our word: they are to forget it.
 static void lock_undo(struct locks *locks, const struct lock *lock) {
     if (lock->expected_count == 0) return;
-    locks->ops->broadcast(locks->context, COMMAND_LOCK_DENIED, str_of(lock->login.name), buf_str(&lock->secret), no_text,
-                          0);
+    locks->ops->broadcast(locks->context, COMMAND_LOCK_DENIED, str_of(lock->login.name),
+                          buf_str(&lock->secret), no_text, 0);
 }
 
 enum lock_login locks_login(struct locks *locks, const char *fold, struct str secret, struct lock **found) {
     struct lock *lock = lock_find(locks, fold);
-    if (lock == NULL || lock->state == LOCK_ASKING || !lock_matches(locks, lock, secret)) return LOCK_LOGIN_UNKNOWN;
+    if (lock == NULL || lock->state == LOCK_ASKING || !lock_matches(locks, lock, secret))
+        return LOCK_LOGIN_UNKNOWN;
     *found = lock;
     if (lock->state == LOCK_SETTLING) return LOCK_LOGIN_WAIT;
     lock_settle(locks, lock);
@@ -316,7 +333,8 @@ struct lock *locks_ripe(struct locks *locks, uint64_t now_ms) {
     return NULL;
 }
 
-// --- time ---------------------------------------------------------------------------------------------------
+// --- time
+// ---------------------------------------------------------------------------------------------------
 
 void locks_tick(struct locks *locks, uint64_t now_ms) {
     lock_seen_expire(locks, now_ms);

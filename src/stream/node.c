@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- what the locks need from us ----------------------------------------------------------------------------
+// --- what the locks need from us
+// ----------------------------------------------------------------------------
 
 static bool link_wants_signature(const struct node *node, const struct node_link *link) {
     switch (node->settings->lock_allowed_server) {
@@ -29,7 +30,8 @@ static void node_broadcast_lock(void *context, enum command command, struct str 
         if (link->state != NODE_LINK_UP || link->id == except) continue;
         bool unsign = ours && !link_wants_signature(node, link);
         buf_truncate(&node->line, 0);
-        if (message_write_lock(&node->line, command, username, secret, unsign ? (struct str){0} : server) == 0)
+        if (message_write_lock(&node->line, command, username, secret, unsign ? (struct str){0} : server) ==
+            0)
             node_send(node, link);
     }
     buf_wipe(&node->line);
@@ -55,10 +57,12 @@ static const struct locks_ops lock_ops = {.broadcast = node_broadcast_lock,
                                           .servers_through = node_servers_through,
                                           .decided = node_decided};
 
-// --- life ---------------------------------------------------------------------------------------------------
+// --- life
+// ---------------------------------------------------------------------------------------------------
 
-void node_init(struct node *node, const struct node_identity *identity, const struct stream_settings *settings,
-               const struct node_ops *ops, void *context, uint64_t now_ms) {
+void node_init(struct node *node, const struct node_identity *identity,
+               const struct stream_settings *settings, const struct node_ops *ops, void *context,
+               uint64_t now_ms) {
     *node = (struct node){.settings = settings, .port = identity->port, .ops = ops, .context = context};
     str_copy(str_of(identity->id), node->id, sizeof node->id);
     str_copy(str_of(identity->hostname), node->hostname, sizeof node->hostname);
@@ -96,7 +100,8 @@ void node_settings_changed(struct node *node, uint64_t now_ms) {
     node_announce_by(node, now_ms + node->settings->announce_interval_ms);
 }
 
-// --- origins ------------------------------------------------------------------------------------------------
+// --- origins
+// ------------------------------------------------------------------------------------------------
 
 static bool origins_reserve(struct node *node, uint32_t index) {
     if (index < node->origin_capacity) return true;
@@ -108,14 +113,15 @@ static bool origins_reserve(struct node *node, uint32_t index) {
     return true;
 }
 
-// Origins are never given up: frames in the reel refer to them. Past NODE_ORIGINS_MAX (so many restarts of other
-// servers were seen) newcomers' activities are numbered as ours.
+// Origins are never given up: frames in the reel refer to them. Past NODE_ORIGINS_MAX (so many restarts of
+// other servers were seen) newcomers' activities are numbered as ours.
 struct node_origin *node_origin_of(struct node *node, struct str id) {
     struct node_origin *origin;
     HASH_FIND(hh, node->origins, id.ptr, id.len, origin);
     if (origin != NULL) return origin;
     uint32_t index = HASH_COUNT(node->origins) + 1;
-    if (id.len == 0 || id.len > PEER_ID_MAX || index >= NODE_ORIGINS_MAX || !origins_reserve(node, index)) return NULL;
+    if (id.len == 0 || id.len > PEER_ID_MAX || index >= NODE_ORIGINS_MAX || !origins_reserve(node, index))
+        return NULL;
     origin = calloc(1, sizeof *origin);
     if (origin == NULL) return NULL;
     str_copy(id, origin->id, sizeof origin->id);
@@ -133,7 +139,8 @@ struct str node_origin(const struct node *node, uint32_t index) {
     return str_of(index == 0 ? node->id : node->origin_by_index[index]->id);
 }
 
-// --- announcing ---------------------------------------------------------------------------------------------
+// --- announcing
+// ---------------------------------------------------------------------------------------------
 
 uint64_t node_silence_ms(const struct node *node) {
     return PEERS_FORGET_INTERVALS * node->settings->announce_interval_ms;
@@ -183,7 +190,8 @@ void node_goodbye(struct node *node) {
     if (message_write_goodbye(&node->line, str_of(node->id)) == 0) node_send_others(node, 0, true);
 }
 
-// --- the tree -----------------------------------------------------------------------------------------------
+// --- the tree
+// -----------------------------------------------------------------------------------------------
 
 static bool is_us(const struct node *node, const struct settings_target *target) {
     if (target->port != node->port) return false;
@@ -191,21 +199,26 @@ static bool is_us(const struct node *node, const struct settings_target *target)
     struct address address;
     bool loopback = strcmp(target->host, "localhost") == 0 ||
                     (address_parse(target->host, target->port, &address) && address_is_loopback(&address));
-    return loopback && (address_is_loopback(&node->settings->listen) || address_is_wildcard(&node->settings->listen));
+    return loopback &&
+           (address_is_loopback(&node->settings->listen) || address_is_wildcard(&node->settings->listen));
 }
 
 static bool target_refused(void *context, const struct settings_target *target) {
     struct node *node = context;
     const char *why = NULL;
     const char *host = strcmp(target->host, "localhost") == 0 ? "127.0.0.1" : target->host;
-    if (is_us(node, target)) why = "it is this server itself";
+    if (is_us(node, target))
+        why = "it is this server itself";
     else if (peers_at(&node->peers, host, target->port) != NULL)
         why = "it is linked to us already; another link would close a circle";
     if (why == NULL) return false;
     // It may stay so for good: said the first times only.
     enum log_level level = node->tree.backoff_ms < node->tree.most_ms ? LOG_WARN : LOG_DEBUG;
-    log_write(level, (const struct log_field[]){L_MSG("not connecting"), L_STR("host", target->host),
-                                                L_UINT("port", target->port), L_STR("why", why), {0}});
+    log_write(level, (const struct log_field[]){L_MSG("not connecting"),
+                                                L_STR("host", target->host),
+                                                L_UINT("port", target->port),
+                                                L_STR("why", why),
+                                                {0}});
     return true;
 }
 
@@ -214,7 +227,8 @@ void node_dial_failed(struct node *node, const char *why, uint64_t now_ms) {
     tree_failed(&node->tree, now_ms);
 }
 
-// --- time ---------------------------------------------------------------------------------------------------
+// --- time
+// ---------------------------------------------------------------------------------------------------
 
 void node_forget(struct node *node, const struct peer *peer) {
     node->ops->server_gone(node->context, peer);
@@ -251,10 +265,11 @@ uint64_t node_deadline(const struct node *node) {
     return least(when, locks_deadline(&node->locks));
 }
 
-// --- registering --------------------------------------------------------------------------------------------
+// --- registering
+// --------------------------------------------------------------------------------------------
 
-enum locks_result node_register(struct node *node, const struct login *login, struct str secret, void *request,
-                                uint64_t now_ms) {
+enum locks_result node_register(struct node *node, const struct login *login, struct str secret,
+                                void *request, uint64_t now_ms) {
     size_t room = peers_count(&node->peers) + HASH_COUNT(node->links), count = 0;
     struct lock_expected *expected = NULL;
     if (room > 0) {

@@ -1,7 +1,8 @@
 // Hints: telling other Herald servers of clients that were sent away, before the clients arrive there.
 //
 //   us: logins ──► REDIRECTs held, round r ──redirected [B: 3], by us, round r──► every Herald server
-//                                                                                  B lets 3 in (balance, rule 4)
+//                                                                                  B lets 3 in (balance, rule
+//                                                                                  4)
 //   us: told(r), the REDIRECTs go out  ◄──────────expected B, by us, round r────── B
 //
 // A client that came before its hint could not be told from a new one, and might be sent on and on. A server
@@ -13,12 +14,13 @@
 
 struct node_round {
     uint64_t round, deadline_ms;
-    size_t awaited; // ids not yet answered
+    size_t awaited;                               // ids not yet answered
     char ids[MESSAGE_MAX_HINTS][PEER_ID_MAX + 1]; // empty: answered
     struct node_round *prev, *next;
 };
 
-// --- ours ---------------------------------------------------------------------------------------------------
+// --- ours
+// ---------------------------------------------------------------------------------------------------
 
 static void rounds_tell(struct node *node) {
     while (node->rounds != NULL && node->rounds->awaited == 0) {
@@ -67,7 +69,8 @@ void node_rounds_tick(struct node *node, uint64_t now_ms) {
     while (node->rounds != NULL && node->rounds->deadline_ms <= now_ms) {
         struct node_round *round = node->rounds;
         for (size_t i = 0; i < MESSAGE_MAX_HINTS; i++) {
-            struct peer *peer = round->ids[i][0] == '\0' ? NULL : peers_find(&node->peers, str_of(round->ids[i]));
+            struct peer *peer =
+                round->ids[i][0] == '\0' ? NULL : peers_find(&node->peers, str_of(round->ids[i]));
             if (peer != NULL && peer->expects == PEER_EXPECTS_UNKNOWN) peer->expects = PEER_EXPECTS_NOT;
         }
         round->awaited = 0;
@@ -85,7 +88,8 @@ void node_rounds_fini(struct node *node) {
     node->rounds = NULL;
 }
 
-// --- others' ------------------------------------------------------------------------------------------------
+// --- others'
+// ------------------------------------------------------------------------------------------------
 
 void node_expected_heard(struct node *node, const struct node_link *from, const struct message *message) {
     if (str_equal_text(message->origin, node->id)) {
@@ -107,7 +111,8 @@ void node_expected_heard(struct node *node, const struct node_link *from, const 
         node_send(node, link);
 }
 
-void node_hints_heard(struct node *node, const struct node_link *link, const struct message *message, uint64_t now_ms) {
+void node_hints_heard(struct node *node, const struct node_link *link, const struct message *message,
+                      uint64_t now_ms) {
     if (str_equal_text(message->origin, node->id)) return; // come round a circle
     struct node_origin *origin = node_origin_of(node, message->origin);
     if (origin == NULL || message->sequence <= origin->round) return; // likewise
@@ -120,9 +125,11 @@ void node_hints_heard(struct node *node, const struct node_link *link, const str
         expected |= us;
     }
     buf_truncate(&node->line, 0);
-    if (expected && message_write_expected(&node->line, str_of(node->id), message->origin, message->sequence) == 0)
+    if (expected &&
+        message_write_expected(&node->line, str_of(node->id), message->origin, message->sequence) == 0)
         node_send(node, link);
     buf_truncate(&node->line, 0);
-    if (message_write_hints(&node->line, message->hints, message->hint_count, message->origin, message->sequence) == 0)
+    if (message_write_hints(&node->line, message->hints, message->hint_count, message->origin,
+                            message->sequence) == 0)
         node_send_others(node, link->id, true);
 }

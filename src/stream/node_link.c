@@ -15,7 +15,8 @@ struct node_link *node_link_find(const struct node *node, uint32_t id) {
     return link;
 }
 
-static struct node_link *link_add(struct node *node, uint32_t id, const char *address, bool dialled, uint64_t now_ms) {
+static struct node_link *link_add(struct node *node, uint32_t id, const char *address, bool dialled,
+                                  uint64_t now_ms) {
     struct node_link *link = calloc(1, sizeof *link);
     if (link == NULL) return NULL;
     link->id = id;
@@ -35,7 +36,8 @@ size_t node_links(const struct node *node) {
     return up;
 }
 
-// --- sending ------------------------------------------------------------------------------------------------
+// --- sending
+// ------------------------------------------------------------------------------------------------
 
 void node_send(struct node *node, const struct node_link *link) {
     if (node->line.len > 0) node->ops->send(node->context, link->id, buf_str(&node->line));
@@ -44,16 +46,19 @@ void node_send(struct node *node, const struct node_link *link) {
 void node_send_others(struct node *node, uint32_t except, bool herald_only) {
     struct node_link *link, *next;
     HASH_ITER(hh, node->links, link, next) {
-        if (link->state == NODE_LINK_UP && link->id != except && (link->herald || !herald_only)) node_send(node, link);
+        if (link->state == NODE_LINK_UP && link->id != except && (link->herald || !herald_only))
+            node_send(node, link);
     }
 }
 
-static void node_send_info(struct node *node, const struct node_link *link, enum command command, const char *info) {
+static void node_send_info(struct node *node, const struct node_link *link, enum command command,
+                           const char *info) {
     buf_truncate(&node->line, 0);
     if (message_write_info(&node->line, command, info) == 0) node_send(node, link);
 }
 
-// --- going --------------------------------------------------------------------------------------------------
+// --- going
+// --------------------------------------------------------------------------------------------------
 
 static void peer_unreachable(void *context, const struct peer *peer) {
     struct node *node = context;
@@ -81,13 +86,17 @@ static uint64_t link_deadline(const struct node *node, const struct node_link *l
 
 static void link_gone(struct node *node, struct node_link *link, const char *why, uint64_t now_ms) {
     bool up = link->state == NODE_LINK_UP, dialled = link->dialled;
-    bool elsewhere = link->leaving || link_deadline(node, link) <= now_ms; // it will not be there when we come back
+    bool elsewhere =
+        link->leaving || link_deadline(node, link) <= now_ms; // it will not be there when we come back
     log_info(L_MSG(up ? "link down" : "link refused"), L_STR("peer", link->address), L_STR("why", why));
     link_remove(node, link);
     if (!dialled) return;
-    if (up && elsewhere) tree_lost_silent(&node->tree, now_ms);
-    else if (up) tree_lost(&node->tree, now_ms);
-    else tree_failed(&node->tree, now_ms);
+    if (up && elsewhere)
+        tree_lost_silent(&node->tree, now_ms);
+    else if (up)
+        tree_lost(&node->tree, now_ms);
+    else
+        tree_failed(&node->tree, now_ms);
 }
 
 void node_cut(struct node *node, struct node_link *link, const char *why, uint64_t now_ms) {
@@ -95,7 +104,8 @@ void node_cut(struct node *node, struct node_link *link, const char *why, uint64
     link_gone(node, link, why, now_ms);
 }
 
-void node_refuse(struct node *node, struct node_link *link, enum command command, const char *info, uint64_t now_ms) {
+void node_refuse(struct node *node, struct node_link *link, enum command command, const char *info,
+                 uint64_t now_ms) {
     if (link->quiet) node->ops->hold(node->context, link->id, false); // the reason must arrive
     node_send_info(node, link, command, info);
     node_cut(node, link, info, now_ms);
@@ -118,17 +128,19 @@ void node_link_down(struct node *node, uint32_t id, const char *why, uint64_t no
     link_gone(node, link, why, now_ms);
 }
 
-// --- coming -------------------------------------------------------------------------------------------------
+// --- coming
+// -------------------------------------------------------------------------------------------------
 
-// Between Herald servers a newcomer learns at once what we know; a plain one hears it with the next announces. Who
-// is overdue may be dead: told on, it would be alive there for another three intervals.
+// Between Herald servers a newcomer learns at once what we know; a plain one hears it with the next
+// announces. Who is overdue may be dead: told on, it would be alive there for another three intervals.
 static void link_tell_peers(struct node *node, struct node_link *link, uint64_t now_ms) {
     struct peer *peer, *next;
     HASH_ITER(hh, node->peers.table, peer, next) {
         bool overdue = now_ms - peer->heard_ms > node->settings->announce_interval_ms * 5 / 4;
         if (overdue || peer->link == link->id || strcmp(peer->id, link->herald_id) == 0) continue;
         buf_truncate(&node->line, 0);
-        if (message_write_announce(&node->line, str_of(peer->id), peer->load, str_of(peer->hostname), peer->port) == 0)
+        if (message_write_announce(&node->line, str_of(peer->id), peer->load, str_of(peer->hostname),
+                                   peer->port) == 0)
             node_send(node, link);
     }
 }
@@ -174,7 +186,8 @@ void node_linked_out(struct node *node, uint32_t id, const char *address, uint64
     link->greeted_herald = !tree_greets_plainly(&node->tree);
     buf_truncate(&node->line, 0);
     struct str herald_id = link->greeted_herald ? str_of(node->id) : (struct str){0};
-    if (message_write_authenticate(&node->line, str_of(node->settings->secret), herald_id) == 0) node_send(node, link);
+    if (message_write_authenticate(&node->line, str_of(node->settings->secret), herald_id) == 0)
+        node_send(node, link);
     buf_wipe(&node->line);
 }
 
@@ -186,7 +199,8 @@ bool node_link_unique(struct node *node, struct node_link *link, struct str hera
     str_copy(herald_id, link->herald_id, sizeof link->herald_id);
     struct node_link *other, *next;
     HASH_ITER(hh, node->links, other, next) {
-        if (other == link || other->state != NODE_LINK_UP || !str_equal_text(herald_id, other->herald_id)) continue;
+        if (other == link || other->state != NODE_LINK_UP || !str_equal_text(herald_id, other->herald_id))
+            continue;
         // Both sides decide alike: the link stays that the lower id dialled. A second one from the same side
         // replaces the first, which is then a leftover.
         bool they_are_lower = strcmp(other->herald_id, node->id) < 0;
@@ -212,7 +226,8 @@ void node_linked_in(struct node *node, uint32_t id, const char *address, const s
         node_refuse(node, link, COMMAND_AUTHENTICATION_FAIL, "the supplied secret is incorrect", now_ms);
         return;
     }
-    bool herald = message->herald_version != 0 && message->herald_id.len > 0 && message->herald_id.len <= PEER_ID_MAX;
+    bool herald =
+        message->herald_version != 0 && message->herald_id.len > 0 && message->herald_id.len <= PEER_ID_MAX;
     if (herald) {
         // First of all: by it the other side knows that a refusal is not one of its greeting.
         buf_truncate(&node->line, 0);
@@ -222,14 +237,17 @@ void node_linked_in(struct node *node, uint32_t id, const char *address, const s
     node_link_up(node, link, herald, now_ms);
 }
 
-// --- time ---------------------------------------------------------------------------------------------------
+// --- time
+// ---------------------------------------------------------------------------------------------------
 
 void node_links_tick(struct node *node, uint64_t now_ms) {
     struct node_link *link, *next;
     HASH_ITER(hh, node->links, link, next) {
         if (link_deadline(node, link) > now_ms) continue;
-        if (link->state == NODE_LINK_GREETING) node_link_up(node, link, false, now_ms);
-        else node_cut(node, link, "silent for three intervals", now_ms);
+        if (link->state == NODE_LINK_GREETING)
+            node_link_up(node, link, false, now_ms);
+        else
+            node_cut(node, link, "silent for three intervals", now_ms);
     }
 }
 

@@ -6,15 +6,18 @@
 
 #include <string.h>
 
-typedef enum node_result (*link_handler)(struct node *node, struct node_link *link, const struct message *message,
-                                         uint64_t now_ms);
+typedef enum node_result (*link_handler)(struct node *node, struct node_link *link,
+                                         const struct message *message, uint64_t now_ms);
 
-// --- SERVER_ANNOUNCE ----------------------------------------------------------------------------------------
+// --- SERVER_ANNOUNCE
+// ----------------------------------------------------------------------------------------
 
 #define FORWARD_ROUND_MS 1250u // or a quarter of an interval: in each an announce is passed on
-#define FORWARD_CHANGED 8u     // so many times when it tells something new, else once: nothing runs round for ever
+#define FORWARD_CHANGED                                                                                      \
+    8u // so many times when it tells something new, else once: nothing runs round for ever
 
-static bool announce_due(const struct node *node, struct peer *peer, enum peers_heard heard, uint64_t now_ms) {
+static bool announce_due(const struct node *node, struct peer *peer, enum peers_heard heard,
+                         uint64_t now_ms) {
     uint64_t round = node->settings->announce_interval_ms / 4;
     if (round > FORWARD_ROUND_MS) round = FORWARD_ROUND_MS;
     if (heard == PEERS_NEW || now_ms - peer->round_ms >= round) {
@@ -27,21 +30,24 @@ static bool announce_due(const struct node *node, struct peer *peer, enum peers_
 }
 
 // It came through two links by turns: they are two of a circle, if we dialled one of them.
-static void announce_check_circle(struct node *node, struct node_link *link, const struct peer *peer, uint64_t now_ms) {
+static void announce_check_circle(struct node *node, struct node_link *link, const struct peer *peer,
+                                  uint64_t now_ms) {
     const struct node_link *other = peer->by_turns != 0 ? node_link_find(node, peer->by_turns) : NULL;
     if (other != NULL && (link->dialled || other->dialled)) node_circle_seen(node, link, other, now_ms);
 }
 
 static void announce_forward(struct node *node, const struct node_link *link, const struct peer *peer) {
     buf_truncate(&node->line, 0);
-    if (message_write_announce(&node->line, str_of(peer->id), peer->load, str_of(peer->hostname), peer->port) == 0)
+    if (message_write_announce(&node->line, str_of(peer->id), peer->load, str_of(peer->hostname),
+                               peer->port) == 0)
         node_send_others(node, link->id, false);
 }
 
 static enum node_result on_announce(struct node *node, struct node_link *link, const struct message *message,
                                     uint64_t now_ms) {
     if (message->id.len == 0 || message->id.len > PEER_ID_MAX || message->hostname.len > ADDRESS_HOST_MAX) {
-        node_refuse(node, link, COMMAND_INVALID_MESSAGE, "the field id or hostname is empty or too long", now_ms);
+        node_refuse(node, link, COMMAND_INVALID_MESSAGE, "the field id or hostname is empty or too long",
+                    now_ms);
         return NODE_TAKEN;
     }
     if (str_equal_text(message->id, node->id)) {
@@ -54,8 +60,9 @@ static enum node_result on_announce(struct node *node, struct node_link *link, c
     enum peers_heard heard = peers_hear(&node->peers, link->id, message->id, message->load, message->hostname,
                                         message->port, now_ms, &peer);
     if (heard == PEERS_ELSEWHERE || heard == PEERS_FULL) {
-        log_debug(L_MSG("announce ignored"), L_STRN("id", message->id), L_STR("peer", link->address),
-                  L_STR("why", heard == PEERS_FULL ? "too many servers" : "the server is heard by another link"));
+        log_debug(
+            L_MSG("announce ignored"), L_STRN("id", message->id), L_STR("peer", link->address),
+            L_STR("why", heard == PEERS_FULL ? "too many servers" : "the server is heard by another link"));
         return NODE_TAKEN;
     }
     if (heard == PEERS_NEW)
@@ -67,7 +74,8 @@ static enum node_result on_announce(struct node *node, struct node_link *link, c
     return NODE_TAKEN;
 }
 
-// --- ACTIVITY_BROADCAST -------------------------------------------------------------------------------------
+// --- ACTIVITY_BROADCAST
+// -------------------------------------------------------------------------------------
 
 static enum node_result on_activity(struct node *node, struct node_link *link, const struct message *message,
                                     uint64_t now_ms) {
@@ -87,7 +95,8 @@ static enum node_result on_activity(struct node *node, struct node_link *link, c
     return NODE_TAKEN;
 }
 
-// --- locks --------------------------------------------------------------------------------------------------
+// --- locks
+// --------------------------------------------------------------------------------------------------
 
 static enum node_result on_lock(struct node *node, struct node_link *link, const struct message *message,
                                 uint64_t now_ms) {
@@ -96,10 +105,11 @@ static enum node_result on_lock(struct node *node, struct node_link *link, const
     return NODE_TAKEN;
 }
 
-// --- Herald's own -------------------------------------------------------------------------------------------
+// --- Herald's own
+// -------------------------------------------------------------------------------------------
 
-// A server is gone, or going: known at once, and not only after three intervals. Believed only by the link that we
-// know it through: it may have moved.
+// A server is gone, or going: known at once, and not only after three intervals. Believed only by the link
+// that we know it through: it may have moved.
 static void on_goodbye(struct node *node, struct node_link *link, struct str id) {
     if (str_equal_text(id, link->herald_id)) link->leaving = true;
     struct peer *peer = peers_find(&node->peers, id);
@@ -113,30 +123,38 @@ static void on_goodbye(struct node *node, struct node_link *link, struct str id)
 
 static enum node_result on_herald(struct node *node, struct node_link *link, const struct message *message,
                                   uint64_t now_ms) {
-    bool greets = message->herald_version != 0 && message->herald_id.len > 0 && message->herald_id.len <= PEER_ID_MAX;
+    bool greets =
+        message->herald_version != 0 && message->herald_id.len > 0 && message->herald_id.len <= PEER_ID_MAX;
     if (!link->herald && link->dialled && link->greeted_herald && greets) {
         node_link_late(node, link, message->herald_id, now_ms);
         return NODE_TAKEN;
     }
     if (!link->herald) {
-        node_refuse(node, link, COMMAND_INVALID_MESSAGE, "HERALD is for servers that declared themselves Herald", now_ms);
+        node_refuse(node, link, COMMAND_INVALID_MESSAGE,
+                    "HERALD is for servers that declared themselves Herald", now_ms);
         return NODE_TAKEN;
     }
-    if (message->hint_count > 0) node_hints_heard(node, link, message, now_ms);
-    else if (message->server.len > 0) node_expected_heard(node, link, message);
-    else if (message->id.len > 0) on_goodbye(node, link, message->id);
-    else node_circle_token(node, link, message->herald_id, now_ms);
+    if (message->hint_count > 0)
+        node_hints_heard(node, link, message, now_ms);
+    else if (message->server.len > 0)
+        node_expected_heard(node, link, message);
+    else if (message->id.len > 0)
+        on_goodbye(node, link, message->id);
+    else
+        node_circle_token(node, link, message->herald_id, now_ms);
     return NODE_TAKEN;
 }
 
-// --- goodbyes and faults ------------------------------------------------------------------------------------
+// --- goodbyes and faults
+// ------------------------------------------------------------------------------------
 
 static enum node_result on_refusal(struct node *node, struct node_link *link, const struct message *message,
                                    uint64_t now_ms) {
     char why[160] = "";
     // Seed 004's own example repeats the secret in `info`: such words are not for the log.
     struct str secret = str_of(node->settings->secret);
-    bool tells = message->info.len > 0 && memmem(message->info.ptr, message->info.len, secret.ptr, secret.len) != NULL;
+    bool tells =
+        message->info.len > 0 && memmem(message->info.ptr, message->info.len, secret.ptr, secret.len) != NULL;
     if (!tells) str_copy(message->info, why, sizeof why);
     log_warn(L_MSG("the other server refused"), L_STR("peer", link->address),
              L_STR("command", command_name(message->command)), L_STR("info", why));
@@ -145,8 +163,8 @@ static enum node_result on_refusal(struct node *node, struct node_link *link, co
     return NODE_TAKEN;
 }
 
-static enum node_result on_authenticate(struct node *node, struct node_link *link, const struct message *message,
-                                        uint64_t now_ms) {
+static enum node_result on_authenticate(struct node *node, struct node_link *link,
+                                        const struct message *message, uint64_t now_ms) {
     (void)message;
     node_refuse(node, link, COMMAND_INVALID_MESSAGE, "this link is authenticated already", now_ms);
     return NODE_TAKEN;
@@ -164,7 +182,8 @@ static const link_handler handlers[COMMAND_COUNT] = {
     [COMMAND_HERALD] = on_herald,
 };
 
-// --- the greeting -------------------------------------------------------------------------------------------
+// --- the greeting
+// -------------------------------------------------------------------------------------------
 
 // The first words of a server that we dialled. True: the link is up and the message is still to be handled.
 static bool greeting_message(struct node *node, struct node_link *link, const struct message *message,
@@ -180,23 +199,24 @@ static bool greeting_message(struct node *node, struct node_link *link, const st
         return false;
     case COMMAND_AUTHENTICATION_FAIL:
         log_error(L_MSG("the server secret is wrong"), L_STR("peer", link->address),
-                  L_STR("cure", "give this server the secret of the one it connects to: --secret or --secret-file"));
+                  L_STR("cure",
+                        "give this server the secret of the one it connects to: --secret or --secret-file"));
         node_cut(node, link, "wrong server secret", now_ms);
         return false;
     case COMMAND_INVALID_MESSAGE:
         node_greeting_refused(node, link, now_ms);
         node_cut(node, link, "the greeting was refused", now_ms);
         return false;
-    default:
-        node_link_up(node, link, false, now_ms);
-        return true;
+    default: node_link_up(node, link, false, now_ms); return true;
     }
 }
 
-enum node_result node_message(struct node *node, uint32_t id, const struct message *message, uint64_t now_ms) {
+enum node_result node_message(struct node *node, uint32_t id, const struct message *message,
+                              uint64_t now_ms) {
     struct node_link *link = node_link_find(node, id);
     if (link == NULL) return NODE_TAKEN; // cut, and not yet closed
-    if (link->state == NODE_LINK_GREETING && !greeting_message(node, link, message, now_ms)) return NODE_TAKEN;
+    if (link->state == NODE_LINK_GREETING && !greeting_message(node, link, message, now_ms))
+        return NODE_TAKEN;
     link_handler handler = handlers[message->command];
     if (handler == NULL) {
         node_refuse(node, link, COMMAND_INVALID_MESSAGE, "not a command between servers", now_ms);

@@ -49,7 +49,8 @@ size_t peers_through(const struct peers *peers, uint32_t link) {
 static struct peer *peer_learn(struct peers *peers, uint32_t link, struct str id) {
     if (HASH_COUNT(peers->table) >= PEERS_MAX) return NULL;
     // Counting walks the table: only when it can matter.
-    if (HASH_COUNT(peers->table) >= PEERS_MAX_PER_LINK && peers_through(peers, link) >= PEERS_MAX_PER_LINK) return NULL;
+    if (HASH_COUNT(peers->table) >= PEERS_MAX_PER_LINK && peers_through(peers, link) >= PEERS_MAX_PER_LINK)
+        return NULL;
     struct peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL) return NULL;
     str_copy(id, peer->id, sizeof peer->id);
@@ -60,14 +61,15 @@ static struct peer *peer_learn(struct peers *peers, uint32_t link, struct str id
 }
 
 // Rule 2. The path was heard before the other one, and now again: neither is a leftover of the other.
-static void peer_heard_by_turns(const struct peers *peers, struct peer *peer, uint32_t link, uint64_t now_ms) {
+static void peer_heard_by_turns(const struct peers *peers, struct peer *peer, uint32_t link,
+                                uint64_t now_ms) {
     bool lately = peer->elsewhere != 0 && now_ms - peer->elsewhere_ms < peers->interval_ms * 3 / 2;
     peer->by_turns = lately && peer->link == link ? peer->elsewhere : 0;
     peer->elsewhere = 0;
 }
 
-enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, uint64_t load, struct str hostname,
-                            uint16_t port, uint64_t now_ms, struct peer **found) {
+enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, uint64_t load,
+                            struct str hostname, uint16_t port, uint64_t now_ms, struct peer **found) {
     struct peer *peer = peers_find(peers, id);
     enum peers_heard heard = PEERS_SAME;
     if (peer == NULL) {
@@ -92,8 +94,8 @@ enum peers_heard peers_hear(struct peers *peers, uint32_t link, struct str id, u
     return heard;
 }
 
-void peers_drop_link(struct peers *peers, uint32_t link, void (*forgotten)(void *context, const struct peer *peer),
-                     void *context) {
+void peers_drop_link(struct peers *peers, uint32_t link,
+                     void (*forgotten)(void *context, const struct peer *peer), void *context) {
     struct peer *peer, *next;
     HASH_ITER(hh, peers->table, peer, next) {
         if (peer->link != link) continue;
@@ -106,8 +108,8 @@ static uint64_t peer_deadline(const struct peers *peers, const struct peer *peer
     return peer->heard_ms + PEERS_FORGET_INTERVALS * peers->interval_ms;
 }
 
-void peers_expire(struct peers *peers, uint64_t now_ms, void (*forgotten)(void *context, const struct peer *peer),
-                  void *context) {
+void peers_expire(struct peers *peers, uint64_t now_ms,
+                  void (*forgotten)(void *context, const struct peer *peer), void *context) {
     struct peer *peer, *next;
     HASH_ITER(hh, peers->table, peer, next) {
         if (peer_deadline(peers, peer) > now_ms) continue;

@@ -21,14 +21,15 @@ struct reader {
     reel_pos end;     // stop here (reader_finish); UINT64_MAX: never
     reel_pos lane_at; // where the lane is inserted, when it is not empty
     struct buf lane;
-    bool listening;   // hears the reel at all
+    bool listening; // hears the reel at all
 };
 
 void reader_init(struct reader *reader);
 void reader_fini(struct reader *reader);
 
 void reader_listen(struct reader *reader, reel_pos head); // from here on; no effect when it already listens
-void reader_finish(struct reader *reader, reel_pos head); // nothing after this position (a closing connection)
+void reader_finish(struct reader *reader,
+                   reel_pos head); // nothing after this position (a closing connection)
 
 // Where a reply is to be appended (reader->lane), to go out after all that is in the reel now.
 struct buf *reader_lane(struct reader *reader, reel_pos head);
@@ -41,6 +42,6 @@ enum reader_result {
 };
 
 // One reader's part of a pass. head, tail: of the pass. *delivered grows by the frames handed over whole.
-enum reader_result reader_flush(struct reader *reader, const struct reel *reel, int fd, reel_pos head, reel_pos tail,
-                                uint64_t *delivered);
+enum reader_result reader_flush(struct reader *reader, const struct reel *reel, int fd, reel_pos head,
+                                reel_pos tail, uint64_t *delivered);
 bool reader_pending(const struct reader *reader, reel_pos head); // has something to send

@@ -25,9 +25,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REEL_MIN_FRAME 64    // bytes; the shortest frame of wire/activity.c is longer
+#define REEL_MIN_FRAME    64 // bytes; the shortest frame of wire/activity.c is longer
 #define REEL_MIN_SEGMENTS 4  // one is being written, one is retired
-#define REEL_LOCAL 0u        // source and origin of what this server's own clients publish
+#define REEL_LOCAL        0u // source and origin of what this server's own clients publish
 
 typedef uint64_t reel_pos;
 
@@ -49,8 +49,8 @@ reel_pos reel_head(const struct reel *reel);    // where the next frame will beg
 uint64_t reel_count(const struct reel *reel);   // frames appended since the start
 size_t reel_lag_limit(const struct reel *reel); // bytes a reader may be behind before it is lapped, about
 
-// Begins a pass and returns the tail: positions below it are gone. `spare` segments (at most half the ring) are
-// kept out of reach, so that readers given a stricter limit are lapped earlier than links are.
+// Begins a pass and returns the tail: positions below it are gone. `spare` segments (at most half the ring)
+// are kept out of reach, so that readers given a stricter limit are lapped earlier than links are.
 reel_pos reel_enter(struct reel *reel, unsigned participant, unsigned spare);
 void reel_leave(struct reel *reel, unsigned participant);
 
@@ -70,7 +70,8 @@ struct reel_frame {
     uint64_t sequence;
     reel_pos next; // the position after it
 };
-// The frame at *pos (which must be a frame's beginning or the end of a segment). False when there is none before `end`.
+// The frame at *pos (which must be a frame's beginning or the end of a segment). False when there is none
+// before `end`.
 bool reel_frame(const struct reel *reel, reel_pos pos, reel_pos end, struct reel_frame *frame);
 
 // How many frames end in (from, to]: for counting deliveries by a search in the index, not by messages.

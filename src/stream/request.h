@@ -1,4 +1,5 @@
-// A LOGIN or REGISTER on its way: made by a client's shard, decided at the desk on the core thread, answered back.
+// A LOGIN or REGISTER on its way: made by a client's shard, decided at the desk on the core thread, answered
+// back.
 #pragma once
 
 #include "base/buf.h"
@@ -31,10 +32,11 @@ struct request {
     struct account account; // what is verified against; wiped
     struct job job;
     bool verified, worked;
-    uint64_t due_ms;       // held back until
+    uint64_t due_ms; // held back until
     struct request *next, *prev;
 };
 
 struct request *request_new(enum request_kind kind, struct mailbox *home, struct client *client,
-                            const struct address *from, struct str username, struct str secret); // NULL: memory is out
-void request_free(struct request *request);                                                      // wipes
+                            const struct address *from, struct str username,
+                            struct str secret); // NULL: memory is out
+void request_free(struct request *request);     // wipes

@@ -1,7 +1,8 @@
 // A client's session: a pure state machine from messages to actions (seed 004; protocol.md, "Clients").
 //
 //             LOGIN            session_login_done(ok)
-//     NEW ───────────► ASKING ─────────────────────► IN ──┐ LOGIN: ASKING again, still hearing; the later counts
+//     NEW ───────────► ASKING ─────────────────────► IN ──┐ LOGIN: ASKING again, still hearing; the later
+//     counts
 //      │ ▲  REGISTER     │ ▲                          │   │
 //      │ └───────────────┘ └──────────────────────────┼───┘
 //      │  session_register_done(ok)                   │
@@ -36,8 +37,8 @@ struct session_ops {
     // The client is logged in as `user` (`again`: it was already). Listening begins here, at the latest; a
     // REDIRECT is the owner's to send: true when it was, and the session is then over (it says `finish`).
     bool (*entered)(void *context, bool again);
-    // Stamp and append the activity of `message`. False: not now (the reel is busy); nothing happened, the same message is
-    // given again later.
+    // Stamp and append the activity of `message`. False: not now (the reel is busy); nothing happened, the
+    // same message is given again later.
     bool (*publish)(void *context, const struct message *message, struct str user);
     // The connection is a server's: hand it over.
     void (*adopt)(void *context);
@@ -45,9 +46,9 @@ struct session_ops {
 
 struct session {
     enum session_state state;
-    bool spoken;    // a message was taken: AUTHENTICATE may only be the first
-    bool entered;   // logged in at least once: counts, hears
-    bool anonymous; // as of the last LOGIN
+    bool spoken;                     // a message was taken: AUTHENTICATE may only be the first
+    bool entered;                    // logged in at least once: counts, hears
+    bool anonymous;                  // as of the last LOGIN
     char user[LOGIN_MAX_BYTES + 1];  // the account's name, what activities are stamped with
     char asked[LOGIN_MAX_BYTES + 1]; // the spelling the client used at LOGIN
     struct secret_digest secret;     // of the secret used at LOGIN, under the process's key
@@ -56,7 +57,8 @@ struct session {
     void *context;
 };
 
-void session_init(struct session *session, const struct session_ops *ops, void *context, const struct secret_key *key);
+void session_init(struct session *session, const struct session_ops *ops, void *context,
+                  const struct secret_key *key);
 void session_fini(struct session *session); // wipes
 
 enum session_result {

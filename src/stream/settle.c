@@ -29,8 +29,10 @@ static void settle_answer_waiting(struct settle *settle, bool ok) {
     settle->lock->waiting = NULL;
     DL_FOREACH_SAFE(waiting, request, next) {
         DL_DELETE(waiting, request);
-        if (ok) desk_login_ok(settle->desk, request, settle->proposal.change.login.name);
-        else desk_busy(request);
+        if (ok)
+            desk_login_ok(settle->desk, request, settle->proposal.change.login.name);
+        else
+            desk_busy(request);
     }
 }
 
@@ -38,10 +40,13 @@ static void settle_end(struct settle *settle, enum propose_result result) {
     struct desk *desk = settle->desk;
     struct stream *stream = desk->stream;
     struct request *ours = settle->lock->ours ? settle->lock->request : NULL;
-    if (result == PROPOSE_FAILED) log_error(L_MSG("account not stored"), L_STR("why", settle->proposal.err.text));
+    if (result == PROPOSE_FAILED)
+        log_error(L_MSG("account not stored"), L_STR("why", settle->proposal.err.text));
     settle_answer_waiting(settle, result == PROPOSE_DONE);
-    if (result == PROPOSE_FAILED) locks_unsettled(&stream->node.locks, settle->lock, loop_now(stream->loop));
-    else locks_settled(&stream->node.locks, settle->lock);
+    if (result == PROPOSE_FAILED)
+        locks_unsettled(&stream->node.locks, settle->lock, loop_now(stream->loop));
+    else
+        locks_settled(&stream->node.locks, settle->lock);
     if (ours != NULL) desk_register_done(desk, ours, result);
     if (settle->background) desk->settling_ripe = false;
     desk->settling--;
@@ -68,7 +73,8 @@ static void settle_hashed(struct mail *mail, void *context) {
         propose(stream->proposer, &settle->proposal);
         return;
     }
-    err_set(&settle->proposal.err, ERR_BUSY, settle->hashed ? "the server is stopping" : "memory is out for hashing");
+    err_set(&settle->proposal.err, ERR_BUSY,
+            settle->hashed ? "the server is stopping" : "memory is out for hashing");
     settle_end(settle, PROPOSE_FAILED);
 }
 
@@ -97,7 +103,8 @@ void settle_start(struct desk *desk, struct lock *lock, const struct address *fr
     settle->job = (struct job){.home = stream->mailbox, .work = settle_work, .mail.deliver = settle_hashed};
     desk->settling++;
     desk->settling_ripe |= background;
-    bool submitted = background ? pool_submit_background(desk->pool, &settle->job) : pool_submit(desk->pool, &settle->job);
+    bool submitted =
+        background ? pool_submit_background(desk->pool, &settle->job) : pool_submit(desk->pool, &settle->job);
     if (submitted) return;
     err_set(&settle->proposal.err, ERR_BUSY, "too many secrets wait to be hashed (hash_queue)");
     settle_end(settle, PROPOSE_FAILED);

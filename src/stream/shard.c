@@ -9,7 +9,8 @@
 #include <string.h>
 #include <utlist.h>
 
-// --- lists --------------------------------------------------------------------------------------------------
+// --- lists
+// --------------------------------------------------------------------------------------------------
 
 void shard_touch(struct shard *shard, struct client *client) {
     if (client->touched) return;
@@ -42,20 +43,22 @@ void shard_place(struct shard *shard, struct client *client, enum client_place p
 }
 
 static struct deadlines *deadlines_of(struct shard *shard, const struct client *client) {
-    return client->phase == CLIENT_OPEN ? &shard->newcomers : &shard->finishing;
+    if (client->phase != CLIENT_OPEN) return &shard->finishing;
+    return client->resting ? &shard->resting : &shard->newcomers;
 }
 
 void shard_no_deadline(struct shard *shard, struct client *client) {
     if (client->deadline_ms == 0) return;
-    // A client is in the newcomers' list or, once finishing, in the other: whichever holds it.
+    // A client is in the list of the newcomers, the resting or the finishing: whichever holds it.
     struct deadlines *list = deadlines_of(shard, client);
     DL_DELETE2(list->list, client, due_prev, due_next);
     client->deadline_ms = 0;
+    client->resting = false;
 }
 
 void shard_deadline(struct shard *shard, struct client *client, struct deadlines *list, uint64_t after_ms) {
     client->deadline_ms = loop_now(shard->loop) + after_ms;
-    // Nearly always the last place: lengths of wait change only by a reload and at the stop.
+    // Nearly always the last place: lengths of wait change only by a reload and at the stop; rests are alike.
     struct client *before = list->list != NULL ? list->list->due_prev : NULL;
     while (before != NULL && before->deadline_ms > client->deadline_ms)
         before = before == list->list ? NULL : before->due_prev;
@@ -67,18 +70,33 @@ static void deadlines_close(struct shard *shard, struct deadlines *list, enum cl
     while (list->list != NULL && list->list->deadline_ms <= now) client_close(list->list, reason);
 }
 
-static void deadlines_arm(struct shard *shard) {
-    uint64_t now = loop_now(shard->loop), when = UINT64_MAX;
-    if (shard->newcomers.list != NULL) when = shard->newcomers.list->deadline_ms;
-    if (shard->finishing.list != NULL && shard->finishing.list->deadline_ms < when)
-        when = shard->finishing.list->deadline_ms;
-    if (shard->draining && shard->all != NULL && shard->drain_until_ms < when) when = shard->drain_until_ms;
-    if (shard->stalled != NULL) when = now + 1; // another loop's pass is in the way: it takes a moment
-    if (when == UINT64_MAX) timer_stop(shard->timer);
-    else timer_start(shard->timer, when > now ? when - now : 1, 0);
+static void deadlines_rested(struct shard *shard) {
+    uint64_t now = loop_now(shard->loop);
+    while (shard->resting.list != NULL && shard->resting.list->deadline_ms <= now) {
+        struct client *client = shard->resting.list;
+        shard_no_deadline(shard, client);
+        client_rested(client);
+    }
 }
 
-// --- departing ----------------------------------------------------------------------------------------------
+static uint64_t deadlines_sooner(const struct deadlines *list, uint64_t when) {
+    return list->list != NULL && list->list->deadline_ms < when ? list->list->deadline_ms : when;
+}
+
+static void deadlines_arm(struct shard *shard) {
+    uint64_t now = loop_now(shard->loop), when = deadlines_sooner(&shard->newcomers, UINT64_MAX);
+    when = deadlines_sooner(&shard->resting, when);
+    when = deadlines_sooner(&shard->finishing, when);
+    if (shard->draining && shard->all != NULL && shard->drain_until_ms < when) when = shard->drain_until_ms;
+    if (shard->stalled != NULL) when = now + 1; // another loop's pass is in the way: it takes a moment
+    if (when == UINT64_MAX)
+        timer_stop(shard->timer);
+    else
+        timer_start(shard->timer, when > now ? when - now : 1, 0);
+}
+
+// --- departing
+// ----------------------------------------------------------------------------------------------
 
 void shard_departs(struct shard *shard, struct departure *departure) {
     DL_APPEND(shard->departing, departure);
@@ -99,7 +117,8 @@ static void shard_let_go(struct shard *shard) {
     while (shard_may_let_go(shard)) client_depart(shard->departing->client);
 }
 
-// --- the turn -----------------------------------------------------------------------------------------------
+// --- the turn
+// -----------------------------------------------------------------------------------------------
 
 static void shard_retry_stalled(struct shard *shard) {
     struct client *stalled = shard->stalled;
@@ -127,7 +146,8 @@ static void shard_find_lapped(struct shard *shard, reel_pos tail) {
     shard->tail = tail;
     struct client *client;
     DL_FOREACH(shard->blocked, client) {
-        if (reel_lapped(shard->hub->reel, &client->reader.cursor, tail)) shard_doom(shard, client, CLOSE_LAPPED);
+        if (reel_lapped(shard->hub->reel, &client->reader.cursor, tail))
+            shard_doom(shard, client, CLOSE_LAPPED);
     }
 }
 
@@ -165,6 +185,7 @@ static void shard_drain_turn(struct shard *shard) {
 static void shard_turn(void *context) {
     struct shard *shard = context;
     shard_let_go(shard);
+    deadlines_rested(shard);
     shard_retry_stalled(shard);
     if (shard->appended) hub_wake_readers(shard->hub, shard->participant);
     // What happens inside the pass (a client that goes on because its lane is empty) may append again.
@@ -187,7 +208,8 @@ static void shard_nothing(void *context) {
     (void)context; // being woken is enough: the turn follows
 }
 
-// --- life ---------------------------------------------------------------------------------------------------
+// --- life
+// ---------------------------------------------------------------------------------------------------
 
 static void *shard_main(void *context) {
     struct shard *shard = context;
@@ -223,8 +245,8 @@ static int shard_open(struct shard *shard, struct err *err) {
     return 0;
 }
 
-int shard_start(struct shard *shard, struct hub *hub, unsigned participant, const struct stream_settings *settings,
-                struct err *err) {
+int shard_start(struct shard *shard, struct hub *hub, unsigned participant,
+                const struct stream_settings *settings, struct err *err) {
     *shard = (struct shard){.hub = hub, .participant = participant, .settings = *settings};
     secret_wipe(shard->settings.secret, sizeof shard->settings.secret); // not a shard's business
     if (shard_open(shard, err) != 0) {
@@ -255,6 +277,7 @@ static void on_reload(struct mail *mail, void *context) {
     struct shard *shard = context;
     shard->settings.first_message_timeout_ms = reload->settings.first_message_timeout_ms;
     shard->settings.drain_ms = reload->settings.drain_ms;
+    shard->settings.publish_limit = reload->settings.publish_limit;
     free(reload);
 }
 

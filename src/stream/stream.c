@@ -14,7 +14,8 @@
 
 #define OVERDUE_MS 20u
 
-// --- what the node does, beyond sockets and accounts --------------------------------------------------------
+// --- what the node does, beyond sockets and accounts
+// --------------------------------------------------------
 
 static uint64_t stream_load(void *context) {
     struct stream *stream = context;
@@ -27,7 +28,8 @@ static uint64_t stream_load(void *context) {
 static void stream_server_heard(void *context, const struct peer *peer, uint64_t now_ms) {
     struct stream *stream = context;
     pthread_mutex_lock(&stream->hub.balance_lock);
-    (void)balance_announced(stream->hub.balance, str_of(peer->id), peer->load, str_of(peer->hostname), peer->port,
+    (void)balance_announced(stream->hub.balance, str_of(peer->id), peer->load, str_of(peer->hostname),
+                            peer->port,
                             now_ms); // without room for it, it is not redirected to
     pthread_mutex_unlock(&stream->hub.balance_lock);
 }
@@ -42,8 +44,10 @@ static void stream_server_gone(void *context, const struct peer *peer) {
 static void stream_hinted(void *context, struct str id, uint32_t count, bool us, uint64_t now_ms) {
     struct stream *stream = context;
     pthread_mutex_lock(&stream->hub.balance_lock);
-    if (us) balance_expect(stream->hub.balance, count, now_ms);
-    else balance_hinted(stream->hub.balance, id, count, now_ms);
+    if (us)
+        balance_expect(stream->hub.balance, count, now_ms);
+    else
+        balance_hinted(stream->hub.balance, id, count, now_ms);
     pthread_mutex_unlock(&stream->hub.balance_lock);
 }
 
@@ -70,7 +74,8 @@ static const struct node_ops node_ops = {.send = trunk_send,
                                          .is_account = desk_is_account,
                                          .decided = desk_decided};
 
-// --- the core's turn ----------------------------------------------------------------------------------------
+// --- the core's turn
+// ----------------------------------------------------------------------------------------
 
 // Tells the other Herald servers whom we have sent away, before they hear of it from the clients.
 static void stream_tell_hints(struct stream *stream, uint64_t now_ms) {
@@ -106,11 +111,15 @@ static uint64_t least(uint64_t a, uint64_t b) {
 
 static void stream_arm(struct stream *stream, uint64_t now_ms) {
     uint64_t when = trunk_deadline(stream->trunk);
-    if (!stream->draining) when = least(when, least(node_deadline(&stream->node), desk_deadline(stream->desk)));
-    else if (stream->drained != NULL) when = least(when, stream->drain_until_ms);
+    if (!stream->draining)
+        when = least(when, least(node_deadline(&stream->node), desk_deadline(stream->desk)));
+    else if (stream->drained != NULL)
+        when = least(when, stream->drain_until_ms);
     // What is still due after the turn waits for the pool (settle_ripe), whose mail brings a turn, too.
-    if (when == UINT64_MAX) timer_stop(stream->timer);
-    else timer_start(stream->timer, when > now_ms ? when - now_ms : when == now_ms ? 1 : OVERDUE_MS, 0);
+    if (when == UINT64_MAX)
+        timer_stop(stream->timer);
+    else
+        timer_start(stream->timer, when > now_ms ? when - now_ms : when == now_ms ? 1 : OVERDUE_MS, 0);
 }
 
 static void stream_turn(void *context) {
@@ -133,7 +142,8 @@ static void stream_nothing(void *context) {
     (void)context; // being woken is enough: the turn follows
 }
 
-// --- opening ------------------------------------------------------------------------------------------------
+// --- opening
+// ------------------------------------------------------------------------------------------------
 
 static int hub_open(struct stream *stream, struct err *err) {
     const struct stream_settings *settings = &stream->settings;
@@ -230,7 +240,8 @@ const char *stream_id(const struct stream *stream) {
     return stream->id;
 }
 
-// --- changing -----------------------------------------------------------------------------------------------
+// --- changing
+// -----------------------------------------------------------------------------------------------
 
 void stream_reload(struct stream *stream, const struct stream_settings *settings) {
     struct stream_settings *now = &stream->settings;
@@ -253,7 +264,8 @@ void stream_reload(struct stream *stream, const struct stream_settings *settings
     wake_send(stream->wake);
 }
 
-// --- ending -------------------------------------------------------------------------------------------------
+// --- ending
+// -------------------------------------------------------------------------------------------------
 
 static void on_shard_drained(struct mail *mail, void *context) {
     (void)mail; // one of drain_mails
@@ -270,7 +282,8 @@ void stream_drain(struct stream *stream, void (*drained)(void *context), void *c
     stream->drain_until_ms = loop_now(stream->loop) + stream->settings.drain_ms + LINGER_MS;
     door_shut(stream->door);
     desk_stop(stream->desk);
-    locks_tick(&stream->node.locks, UINT64_MAX); // nobody waits for other servers any longer, and they are told
+    locks_tick(&stream->node.locks,
+               UINT64_MAX); // nobody waits for other servers any longer, and they are told
     stream->drain_mails = calloc(stream->shards_started, sizeof *stream->drain_mails);
     if (stream->drain_mails == NULL) {
         stream->drain_until_ms = 0; // no memory for politeness
@@ -288,8 +301,8 @@ void stream_close(struct stream *stream) {
     if (stream == NULL) return;
     loop_on_turn(stream->loop, NULL, NULL);
     if (stream->door != NULL) door_shut(stream->door);
-    // All threads end before anything of theirs goes; the desk's last answers go to the shards' mailboxes, and
-    // what its locks tell other servers to the trunk.
+    // All threads end before anything of theirs goes; the desk's last answers go to the shards' mailboxes,
+    // and what its locks tell other servers to the trunk.
     for (unsigned i = 0; i < stream->shards_started; i++) shard_stop(&stream->shards[i]);
     desk_close(stream->desk);
     for (unsigned i = 0; i < stream->shards_started; i++) shard_close(&stream->shards[i]);

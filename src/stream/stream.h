@@ -7,9 +7,8 @@
 
 struct stream;
 
-// Starts the shards and listens. `directory` holds the store (readers are opened on it); `proposer` must answer
-// into a mailbox on `loop`. The settings are copied.
-// On error NULL: nothing was left running.
+// Starts the shards and listens. `directory` holds the store (readers are opened on it); `proposer` must
+// answer into a mailbox on `loop`. The settings are copied. On error NULL: nothing was left running.
 struct stream *stream_open(struct loop *loop, const struct stream_settings *settings, const char *directory,
                            struct proposer *proposer, struct err *err);
 void stream_address(const struct stream *stream, struct address *address); // where it listens
@@ -26,10 +25,10 @@ void stream_close(struct stream *stream); // after drained, or at once; NULL is 
 
 // For the log line at the end.
 struct stream_totals {
-    uint64_t accepted;    // connections
-    uint64_t activities;  // appended to the reel
-    uint64_t deliveries;  // activities fully handed to a reader's socket
-    uint64_t lapped;      // readers closed because they were too slow for the reel
-    uint64_t refused;     // connections closed for a message that was wrong
+    uint64_t accepted;   // connections
+    uint64_t activities; // appended to the reel
+    uint64_t deliveries; // activities fully handed to a reader's socket
+    uint64_t lapped;     // readers closed because they were too slow for the reel
+    uint64_t refused;    // connections closed for a message that was wrong
 };
 void stream_totals(const struct stream *stream, struct stream_totals *totals);

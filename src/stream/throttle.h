@@ -28,9 +28,12 @@ void throttle_set_limits(struct throttle *throttle, const struct throttle_limits
 
 // How long an attempt from `from` for `fold` has to wait before it is looked at: milliseconds, 0: none. Time
 // since the last failure counts as waited, so asking again after the wait says 0 unless another one failed.
-uint64_t throttle_login_delay(struct throttle *throttle, struct address_key from, const char *fold, uint64_t now_ms);
-void throttle_login_failed(struct throttle *throttle, struct address_key from, const char *fold, uint64_t now_ms);
+uint64_t throttle_login_delay(struct throttle *throttle, struct address_key from, const char *fold,
+                              uint64_t now_ms);
+void throttle_login_failed(struct throttle *throttle, struct address_key from, const char *fold,
+                           uint64_t now_ms);
 void throttle_login_succeeded(struct throttle *throttle, struct address_key from, const char *fold);
 
-// Takes one registration from the address's allowance. 0: allowed; else the milliseconds until the next one is.
+// Takes one registration from the address's allowance. 0: allowed; else the milliseconds until the next one
+// is.
 uint64_t throttle_register(struct throttle *throttle, struct address_key from, uint64_t now_ms);

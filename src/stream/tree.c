@@ -13,7 +13,8 @@ static void tree_wait(struct tree *tree, uint64_t now_ms, uint64_t about_ms) {
     tree->next_ms = now_ms + dice_between(tree->dice, about_ms / 2, about_ms);
 }
 
-void tree_init(struct tree *tree, const struct stream_settings *settings, struct dice *dice, uint64_t now_ms) {
+void tree_init(struct tree *tree, const struct stream_settings *settings, struct dice *dice,
+               uint64_t now_ms) {
     *tree = (struct tree){.state = TREE_ROOT, .dice = dice, .backoff_ms = TREE_BACKOFF_LEAST_MS};
     tree_set_targets(tree, settings, now_ms);
 }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define DIAL_TIMEOUT_MS 5000u
-#define TRUNK_INPUT (256 * 1024)
+#define TRUNK_INPUT     (256 * 1024)
 
 static void cable_ready(void *context, unsigned events);
 
@@ -24,7 +24,8 @@ static struct cable *cable_find(const struct trunk *trunk, uint32_t id) {
     return cable;
 }
 
-// --- coming and going ---------------------------------------------------------------------------------------
+// --- coming and going
+// ---------------------------------------------------------------------------------------
 
 // Takes `fd` on success.
 static struct cable *cable_open(struct trunk *trunk, int fd, const struct address *address) {
@@ -108,18 +109,22 @@ void trunk_dial(void *context, const struct settings_target *target) {
     struct stream *stream = context;
     struct trunk *trunk = stream->trunk;
     struct err err;
-    trunk->dial = dial_open(stream->loop, target->host, target->port, DIAL_TIMEOUT_MS, on_dialled, trunk, &err);
+    trunk->dial =
+        dial_open(stream->loop, target->host, target->port, DIAL_TIMEOUT_MS, on_dialled, trunk, &err);
     if (trunk->dial == NULL) node_dial_failed(&stream->node, err.text, loop_now(stream->loop));
 }
 
-// --- what the node does -------------------------------------------------------------------------------------
+// --- what the node does
+// -------------------------------------------------------------------------------------
 
 void trunk_send(void *context, uint32_t link, struct str line) {
     struct stream *stream = context;
     struct cable *cable = cable_find(stream->trunk, link);
     if (cable == NULL || cable->finishing) return;
-    // Too much unread, or memory is out: the flush ends it (not here: the node is in the middle of something).
-    if (cable->lane.len + line.len > TRUNK_LANE_MAX || buf_append_str(&cable->lane, line) != 0) cable->choked = true;
+    // Too much unread, or memory is out: the flush ends it (not here: the node is in the middle of
+    // something).
+    if (cable->lane.len + line.len > TRUNK_LANE_MAX || buf_append_str(&cable->lane, line) != 0)
+        cable->choked = true;
 }
 
 void trunk_hold(void *context, uint32_t link, bool held) {
@@ -140,8 +145,8 @@ void trunk_up(void *context, uint32_t link, bool herald) {
     atomic_fetch_add(&stream->hub.links, 1);
 }
 
-bool trunk_publish(void *context, const struct message *message, struct str user, uint32_t link, uint32_t origin,
-                   uint64_t sequence) {
+bool trunk_publish(void *context, const struct message *message, struct str user, uint32_t link,
+                   uint32_t origin, uint64_t sequence) {
     struct stream *stream = context;
     struct trunk *trunk = stream->trunk;
     buf_truncate(&trunk->frame, 0);
@@ -153,12 +158,14 @@ bool trunk_publish(void *context, const struct message *message, struct str user
         log_warn(L_MSG("activity lost"), L_STR("why", "it is longer than reel_segment_size"));
         return true;
     }
-    if (reel_append(stream->hub.reel, buf_str(&trunk->frame), link, origin, sequence) == REEL_BUSY) return false;
+    if (reel_append(stream->hub.reel, buf_str(&trunk->frame), link, origin, sequence) == REEL_BUSY)
+        return false;
     trunk->appended = true;
     return true;
 }
 
-// --- reading ------------------------------------------------------------------------------------------------
+// --- reading
+// ------------------------------------------------------------------------------------------------
 
 // False: the reel is busy and the line was kept.
 static bool cable_line(struct cable *cable, struct str line) {
@@ -172,7 +179,8 @@ static bool cable_line(struct cable *cable, struct str line) {
         node_invalid(&stream->node, cable->id, err.text, now);
     } else if (node_message(&stream->node, cable->id, &message, now) == NODE_AGAIN) {
         taken = false;
-        if (line.ptr != cable->stalled.data && buf_append_str(&cable->stalled, line) != 0) cable->choked = true;
+        if (line.ptr != cable->stalled.data && buf_append_str(&cable->stalled, line) != 0)
+            cable->choked = true;
     }
     parser_forget(trunk->parser);
     return taken;
@@ -250,7 +258,8 @@ void trunk_adopt(struct mail *mail, void *context) {
     cable_take(cable, (struct str){0});
 }
 
-// --- the turn -----------------------------------------------------------------------------------------------
+// --- the turn
+// -----------------------------------------------------------------------------------------------
 
 static void trunk_retry(struct trunk *trunk) {
     struct cable *cable, *next;
@@ -315,7 +324,8 @@ uint64_t trunk_deadline(const struct trunk *trunk) {
     return trunk->deadline_ms;
 }
 
-// --- life ---------------------------------------------------------------------------------------------------
+// --- life
+// ---------------------------------------------------------------------------------------------------
 
 struct trunk *trunk_open(struct stream *stream, struct err *err) {
     struct trunk *trunk = calloc(1, sizeof *trunk);
@@ -323,7 +333,8 @@ struct trunk *trunk_open(struct stream *stream, struct err *err) {
         trunk->stream = stream;
         trunk->deadline_ms = UINT64_MAX;
         trunk->input = malloc(TRUNK_INPUT);
-        trunk->parser = parser_open(stream->settings.max_message + ACTIVITY_FRAME_SLACK, stream->settings.max_depth);
+        trunk->parser =
+            parser_open(stream->settings.max_message + ACTIVITY_FRAME_SLACK, stream->settings.max_depth);
         if (trunk->input != NULL && trunk->parser != NULL) return trunk;
         trunk_close(trunk);
     }

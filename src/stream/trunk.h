@@ -2,8 +2,10 @@
 //
 //   socket ──recv──► framer ──► parser ──► node_message ──► publish: the reel; send: the link's lane
 //      ▲
-//      └── trunk_flush, once a turn:   rest of a cut frame, then the lane, then the reel without the runs that
-//                                      came from this link, Herald links with (origin, sequence) in each frame
+//      └── trunk_flush, once a turn:   rest of a cut frame, then the lane, then the reel without the runs
+//      that
+//                                      came from this link, Herald links with (origin, sequence) in each
+//                                      frame
 #pragma once
 
 #include "net/loop.h"
@@ -16,11 +18,11 @@ struct trunk;
 #define TRUNK_LANE_MAX (8u << 20) // bytes of announces and lock messages that a link may leave unread
 
 struct trunk *trunk_open(struct stream *stream, struct err *err);
-void trunk_turn(struct trunk *trunk);  // once in every turn of the core loop
-void trunk_finish(struct trunk *trunk); // closes all links in good order
+void trunk_turn(struct trunk *trunk);               // once in every turn of the core loop
+void trunk_finish(struct trunk *trunk);             // closes all links in good order
 uint64_t trunk_deadline(const struct trunk *trunk); // of the next turn that it needs; UINT64_MAX: none
-bool trunk_idle(const struct trunk *trunk); // none is left
-void trunk_close(struct trunk *trunk); // NULL is fine
+bool trunk_idle(const struct trunk *trunk);         // none is left
+void trunk_close(struct trunk *trunk);              // NULL is fine
 
 void trunk_adopt(struct mail *mail, void *stream); // adoption.mail.deliver
 
@@ -30,5 +32,5 @@ void trunk_hold(void *context, uint32_t link, bool held);
 void trunk_up(void *context, uint32_t link, bool herald);
 void trunk_cut(void *context, uint32_t link, const char *why);
 void trunk_dial(void *context, const struct settings_target *target);
-bool trunk_publish(void *context, const struct message *message, struct str user, uint32_t link, uint32_t origin,
-                   uint64_t sequence);
+bool trunk_publish(void *context, const struct message *message, struct str user, uint32_t link,
+                   uint32_t origin, uint64_t sequence);

@@ -1,10 +1,10 @@
 // Sending on a link. Frames go out straight from the reel, many in one call:
 //
-//   plain:    [run of frames][run of frames]          one piece of a sendmsg for each run between our own skips
-//   Herald:   [envelope 1][frame 1 behind its prefix][envelope 2][frame 2 ...]
+//   plain:    [run of frames][run of frames]          one piece of a sendmsg for each run between our own
+//   skips Herald:   [envelope 1][frame 1 behind its prefix][envelope 2][frame 2 ...]
 //
-// When the socket takes only a part, what is left of the frame that was cut is copied into `rest`, so that the
-// cursor always stands between frames.
+// When the socket takes only a part, what is left of the frame that was cut is copied into `rest`, so that
+// the cursor always stands between frames.
 #include "stream/trunk_private.h"
 
 #include <assert.h>
@@ -13,12 +13,12 @@
 #include <sys/uio.h>
 
 #define BATCH_FRAMES 256
-#define BATCH_BYTES (1u << 20)
+#define BATCH_BYTES  (1u << 20)
 
 struct batch {
     struct iovec pieces[BATCH_FRAMES * 2];
     size_t piece_count;
-    struct { // frames, for finding where a short send stopped
+    struct {          // frames, for finding where a short send stopped
         size_t bytes; // envelope and body
         struct str body;
         reel_pos next;
@@ -90,8 +90,8 @@ static void batch_pieces(struct batch *batch, const struct cable *cable) {
     }
 }
 
-// `sent` bytes of the batch went out: the cursor moves behind the last frame that was begun, and what is missing
-// of it is kept.
+// `sent` bytes of the batch went out: the cursor moves behind the last frame that was begun, and what is
+// missing of it is kept.
 static int batch_sent(struct batch *batch, struct cable *cable, size_t sent) {
     if (sent == batch->bytes) {
         cable->cursor = batch->cursor;
@@ -109,7 +109,8 @@ static int batch_sent(struct batch *batch, struct cable *cable, size_t sent) {
             const char *left = cable->trunk->envelopes.data + batch->frames[i].envelope_at + from_envelope;
             if (buf_append(&cable->rest, left, envelope - from_envelope) != 0) return -1;
         }
-        return buf_append(&cable->rest, batch->frames[i].body.ptr + from_body, batch->frames[i].body.len - from_body);
+        return buf_append(&cable->rest, batch->frames[i].body.ptr + from_body,
+                          batch->frames[i].body.len - from_body);
     }
     return 0;
 }

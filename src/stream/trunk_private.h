@@ -10,21 +10,21 @@ struct cable {
     struct sock *sock;
     struct address address;
     struct framer framer;
-    bool accepted;  // counted at the door
+    bool accepted; // counted at the door
     bool up, herald;
-    bool held;      // nothing goes out but what is already cut in two
-    bool blocked;   // waiting for the socket
-    bool choked;    // to be given up at the end of the turn
-    bool finishing; // the node has forgotten it; closes once all is sent
-    bool shut;      // our side is closed
+    bool held;                 // nothing goes out but what is already cut in two
+    bool blocked;              // waiting for the socket
+    bool choked;               // to be given up at the end of the turn
+    bool finishing;            // the node has forgotten it; closes once all is sent
+    bool shut;                 // our side is closed
     enum reader_result result; // of this turn's flush
     reel_pos cursor;
-    reel_pos end; // hears the reel up to here; UINT64_MAX: for ever
-    struct buf rest;    // of a frame that was cut in two by a full socket
-    struct buf lane;    // lines of this link alone, between frames
-    struct buf stalled; // a line that the reel had no room for
+    reel_pos end;         // hears the reel up to here; UINT64_MAX: for ever
+    struct buf rest;      // of a frame that was cut in two by a full socket
+    struct buf lane;      // lines of this link alone, between frames
+    struct buf stalled;   // a line that the reel had no room for
     uint64_t deadline_ms; // finishing
-    UT_hash_handle hh;  // by id
+    UT_hash_handle hh;    // by id
 };
 
 struct trunk {
@@ -33,7 +33,7 @@ struct trunk {
     uint32_t last_id;
     struct dial *dial;
     struct parser *parser;
-    struct buf frame; // scratch: the frame being encoded
+    struct buf frame;     // scratch: the frame being encoded
     struct buf envelopes; // scratch: of one batch
     char *input;
     bool appended;

@@ -13,8 +13,8 @@ enum change_kind {
     CHANGE_CREATE = 1, // an account
 };
 
-#define CHANGE_NAME_MAX 256   // real name, bytes
-#define CHANGE_ADDRESS_MAX 64 // a numeric address
+#define CHANGE_NAME_MAX    256 // real name, bytes
+#define CHANGE_ADDRESS_MAX 64  // a numeric address
 
 struct change {
     enum change_kind kind;

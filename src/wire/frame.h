@@ -12,10 +12,10 @@
 #include <stddef.h>
 
 struct framer {
-    struct buf held;  // bytes not yet given out
-    size_t start;     // where in `held` the next line begins
-    size_t scanned;   // how far in `held` was searched for a newline (absolute)
-    size_t max;       // longest line accepted, newline not counted
+    struct buf held; // bytes not yet given out
+    size_t start;    // where in `held` the next line begins
+    size_t scanned;  // how far in `held` was searched for a newline (absolute)
+    size_t max;      // longest line accepted, newline not counted
 };
 
 enum frame_result {

@@ -39,7 +39,7 @@ enum command {
 #define COMMAND_ENUM(name, from) COMMAND_##name,
     COMMANDS(COMMAND_ENUM)
 #undef COMMAND_ENUM
-    COMMAND_COUNT
+        COMMAND_COUNT
 };
 
 const char *command_name(enum command command);

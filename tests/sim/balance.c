@@ -99,7 +99,7 @@ struct world {
     bool dead[SERVERS], telling[SERVERS], announcing[SERVERS];
     struct held *held[SERVERS];             // REDIRECTs that wait for their round to be told
     unsigned awaited[SERVERS][ROUNDS_MOST]; // answers, by round
-    bool forgotten[SERVERS][SERVERS]; // by whom, whom
+    bool forgotten[SERVERS][SERVERS];       // by whom, whom
     uint64_t announced_ms[SERVERS], link_ms[SERVERS][SERVERS];
     struct client *clients;
     uint64_t arrived, redirects;
@@ -160,8 +160,9 @@ static void send_all(struct world *world, uint32_t from, struct event event) {
 
 static void announce(struct world *world, uint32_t server) {
     world->announced_ms[server] = world->now;
-    send_all(world, server,
-             (struct event){.kind = ANNOUNCE, .about = server, .number = balance_load(world->balance[server])});
+    send_all(
+        world, server,
+        (struct event){.kind = ANNOUNCE, .about = server, .number = balance_load(world->balance[server])});
 }
 
 static void load_changed(struct world *world, uint32_t server) {
@@ -210,11 +211,15 @@ static void tell(struct world *world, uint32_t server) {
     if (count == 0) return;
     world->awaited[server][round % ROUNDS_MOST] = (unsigned)count;
     for (size_t i = 0; i < count; i++)
-        send_all(world, server, (struct event){.kind = HINT, .about = (uint32_t)atoi(sent[i].id),
-                                               .number = sent[i].count, .round = round});
+        send_all(
+            world, server,
+            (struct event){
+                .kind = HINT, .about = (uint32_t)atoi(sent[i].id), .number = sent[i].count, .round = round});
     if (world->story->held)
-        plan(world, (struct event){.at = world->now + OVERDUE_MS, .kind = OVERDUE, .to = server, .round = round});
-    else told(world, server, round);
+        plan(world,
+             (struct event){.at = world->now + OVERDUE_MS, .kind = OVERDUE, .to = server, .round = round});
+    else
+        told(world, server, round);
 }
 
 // --- what clients do --------------------------------------------------------------------------------------
@@ -238,8 +243,10 @@ static void arrive(struct world *world, uint32_t server, uint32_t number) {
         assert(to != server && !world->forgotten[server][to]);
         client->bounces++;
         world->redirects++;
-        if (world->story->hints) hold(world, server, number, &target);
-        else travel(world, number, to);
+        if (world->story->hints)
+            hold(world, server, number, &target);
+        else
+            travel(world, number, to);
         if (world->story->hints && !world->telling[server]) {
             world->telling[server] = true;
             plan(world, (struct event){.at = world->now, .kind = TELL, .to = server});
@@ -288,7 +295,8 @@ static void happen(struct world *world, const struct event *event) {
     case HINT:
         if (us) {
             balance_expect(balance, (uint32_t)event->number, world->now);
-            send_one(world, event->to, (struct event){.kind = EXPECTED, .to = event->from, .round = event->round});
+            send_one(world, event->to,
+                     (struct event){.kind = EXPECTED, .to = event->from, .round = event->round});
         } else
             balance_hinted(balance, str_of(IDS[event->about]), (uint32_t)event->number, world->now);
         break;

@@ -153,7 +153,7 @@ def test_what_was_typed_is_remembered_from_one_chat_to_the_next(chat, home):
     window.wait("zweite")
     window.line("/quit")
     path = home / ".local/state/herald/history"
-    assert path.read_text() == "first\nzweite Zeile ü\n/quit\n"
+    eventually(lambda: path.read_text() == "first\nzweite Zeile ü\n/quit\n", "the three lines in the history")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     window = chat()
     window.keys("Up", "Up")
@@ -303,8 +303,25 @@ def begin_in(shell):
     """A chat, and the terminal's modes before and after it: taken within one line, for a shell puts right what it
     finds wrong when it asks for the next one."""
     modes = "$(stty -g | cksum)"
-    shell.line(f"clear; A={modes}; $HERALD chat; echo status $?; test \"$A\" = \"{modes}\" && echo modes kept")
+    shell.line(f"A={modes}; $HERALD chat; echo status $?; test \"$A\" = \"{modes}\" && echo modes kept")
     shell.wait(CONNECTED)
+
+
+@pytest.mark.parametrize("end", ["/quit", "C-d", "C-c", "SIGTERM", "SIGHUP"])
+def test_every_end_leaves_the_terminal_as_it_was(shell, end):
+    before = terminal_of(shell)
+    begin_in(shell)
+    assert terminal_of(shell) != before
+    if end.startswith("/"):
+        shell.line(end)
+    elif end.startswith("C-"):
+        shell.keys(end)
+    else:
+        kill_chat(shell, getattr(signal, end))
+    shell.wait("^status 0$")
+    shell.wait("^modes kept$")
+    assert terminal_of(shell) == before
+    assert shell.seen("/help lists what can be typed")  # what was there can still be read
 
 
 def kill_chat(shell, number):

@@ -2,10 +2,12 @@
 
     <!-- tour: NAME -->   ```sh      what to type: ACTIONS[NAME] does it here
                           ```json    what the same terminal then shows
-    <!-- heard by: NAME -->```json   what that terminal shows next
+                          ```text    what the follower then says
+    <!-- seen in: NAME, ... -->```text   rows of these chats, or the next lines of the follower; times are any
     <!-- not run: why -->```sh       a block that is not for here
 
-`./scripts/run` and `./scripts/env build/heraldd` stand for the server under test."""
+`./scripts/run` and `./scripts/env build/heraldd` stand for the server under test, `./scripts/env build/herald` for the
+herald beside it. A chat runs in tmux."""
 
 import dataclasses
 import os
@@ -20,18 +22,21 @@ from pathlib import Path
 
 import pytest
 from herald_harness import Deadline, Server, binary, eventually, reserve_port
+from herald_harness.command import command_environment, herald
+from herald_harness.window import Window
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-MARK = re.compile(r"<!-- (tour|heard by|not run): (.*) -->")
-RUN, HERALDD = "./scripts/run", "./scripts/env build/heraldd"
+MARK = re.compile(r"<!-- (tour|seen in|not run): (.*) -->")
+RUN, HERALDD, HERALD = "./scripts/run", "./scripts/env build/heraldd", "./scripts/env build/herald "
+TIME = re.compile(r"^\d\d:\d\d:\d\d ")
 
-pytestmark = pytest.mark.skipif(shutil.which("nc") is None, reason="nc is not installed")
+pytestmark = pytest.mark.skipif(not (shutil.which("nc") and shutil.which("tmux")), reason="nc or tmux is not installed")
 
 
 @dataclasses.dataclass
 class Step:
-    kind: str  # tour, heard by, not run; "" for a block that nothing marks
+    kind: str  # tour, seen in, not run; "" for a block that nothing marks
     name: str
     text: str
     shows: list = dataclasses.field(default_factory=list)  # lines
@@ -46,7 +51,7 @@ def steps_of(text):
             mark = MARK.fullmatch(comment)
         elif language == "json" and not mark:
             steps[-1].shows += body.splitlines()
-        elif language in ("sh", "json"):
+        elif language in ("sh", "json") or mark:
             steps.append(Step(*(mark.groups() if mark else ("", "")), body))
             mark = None
     return steps
@@ -55,12 +60,12 @@ def steps_of(text):
 class Terminal:
     """A shell that runs one block, and what it shows."""
 
-    def __init__(self, command):
+    def __init__(self, command, env=None):
         self.command = command
         self.lines = queue.Queue()
         self.process = subprocess.Popen(["bash", "-ec", command], cwd=ROOT, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                        start_new_session=True)
+                                        env=env, start_new_session=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -95,21 +100,25 @@ class Terminal:
 
 
 class Tour:
-    """Two servers and some terminals."""
+    """Two servers, two chats, and some terminals."""
 
     def __init__(self, start, place):
         self.start = start
         self.place = place  # instead of build/
         (place / "build").mkdir()
+        self.home = place / "home"
+        self.home.mkdir()
         self.ports = {"3780": str(reserve_port()), "3790": str(reserve_port())}
         self.first = self.second = None
         self.terminals = {}
+        self.servers = f"127.0.0.1:{self.ports['3780']}"  # HERALD_SERVERS: what herald takes without being told
 
     def here(self, text):
         """With the ports and places of this test."""
         for port, other in self.ports.items():
             text = re.sub(rf"\b{port}\b", other, text)
-        return re.sub(r"(?<![\w/])build/(?!heraldd)", f"{self.place}/build/", text)
+        text = text.replace(HERALD, f"{herald()} ")
+        return re.sub(r"(?<![\w/])build/(?!herald)", f"{self.place}/build/", text)
 
     def server(self, command, program):
         """The server that `command` starts."""
@@ -122,7 +131,8 @@ class Tour:
 
     def terminal(self, step):
         """One that has shown what README.md says."""
-        terminal = self.start.keep(Terminal(self.here(step.text)))
+        env = command_environment(self.home, HERALD_SERVERS=self.servers)
+        terminal = self.start.keep(Terminal(self.here(step.text), env))
         self.terminals[step.name] = terminal
         terminal.shows(map(self.here, step.shows))
         return terminal
@@ -138,20 +148,44 @@ class Tour:
     def one_terminal(self, step):
         self.terminal(step).ends()
 
-    def listen(self, step):
-        self.terminal(step)
+    def register(self, step):
+        step.shows = ["registered alice at 127.0.0.1:3780"]
+        self.one_terminal(step)
 
-    def post(self, step):
-        """Whoever posts hears itself: its terminal shows what the listener's shows."""
-        step.shows = ['{"command":"LOGIN_SUCCESS","info":"logged in as user anonymous"}']
-        self.terminal(step)
+    def chat(self, step):
+        window = Window(self.home, self.here(step.text), HERALD_SERVERS=self.servers)
+        self.terminals[step.name.removeprefix("chat-")] = self.start.keep(window)
+        window.wait_last("^>")
 
-    def heard(self, step):
-        lines = step.text.splitlines()
-        self.terminals[step.name].shows(lines)
-        poster = list(self.terminals.values())[-1]
-        poster.shows(lines)
-        poster.ends()
+    def run_again(self, step):
+        chats = [self.terminals["alice"], self.terminals["anonymous"]]
+        self.first.kill()
+        for window in chats:
+            window.wait(r"\| not connected \|")
+        self.run(step)
+        for window in chats:
+            window.wait("^-- back, at ", seconds=30)
+
+    def seen(self, step):
+        """Of a chat: who says something types it here."""
+        names, lines = step.name.split(", "), [self.here(line) for line in step.text.splitlines()]
+        if names == ["follow"]:
+            for line in lines:
+                shown = self.terminals["follow"].next()
+                assert shown and TIME.match(shown) and TIME.sub("", shown) == TIME.sub("", line), (shown, line)
+            return
+        for line in lines:
+            author, colon, words = TIME.sub("", line).partition(": ")
+            if TIME.match(line) and colon:
+                self.terminals[author].line(words)
+            for name in names:
+                self.terminals[name].wait((TIME.pattern if TIME.match(line) else "^") + re.escape(TIME.sub("", line)) + "$")
+
+    def follow(self, step):
+        for name in ("alice", "anonymous"):
+            self.terminals[name].line("/quit")
+        step.shows = ["herald: logged in as anonymous at 127.0.0.1:3780"]
+        self.terminal(step)
 
     def run_second(self, step):
         (line,) = [line.text for line in self.first.log if line.text.startswith("server secret: ")]
@@ -159,6 +193,16 @@ class Tour:
         assert command != step.text
         self.second = self.server(command, HERALDD)
         self.both_are_linked()
+
+    def everywhere(self, step):
+        step.text = step.text.replace("\n", " && ", 1).replace("\n", "; ! ")
+        step.shows = ["registered bob at", "logged in as bob at", "Bob is already registered with the system"]
+        env = command_environment(self.home, HERALD_SERVERS=self.servers)
+        terminal = self.start.keep(Terminal(self.here(step.text), env))
+        shown = list(iter(terminal.next, None))
+        assert terminal.process.wait(Deadline().seconds) == 0, shown
+        for line, words in zip(shown, step.shows):
+            assert words in line, shown
 
     def redirect(self, step):
         """The first server may not have heard yet that whoever posted at the second has left again."""
@@ -171,13 +215,18 @@ class Tour:
             return shown == expected
         eventually(sent_away, "REDIRECT, as README.md has it")
 
-    def make_secret(self, step):
-        """Before it: Ctrl-C at the first; the second goes on; a new secret does not fit."""
+    def stop(self, step):
+        """Ctrl-C at the first: the follower goes on at the second."""
         mark = self.second.log_length()
         self.first.signal(signal.SIGINT)
         assert self.first.wait_exit() == 0
         assert self.first.count_log(msg="stopping") == self.first.count_log(msg="stopped") == 1
         self.second.wait_log(msg="link down", after=mark)
+        self.terminals["follow"].shows(map(self.here, step.text.splitlines()))
+
+    def make_secret(self, step):
+        """Before it: the first starts anew; a new secret does not fit."""
+        mark = self.second.log_length()
         self.first = self.server(RUN, RUN)
         self.first.client().login("alice", "wonder")
         self.second.wait_log(msg="the server secret is wrong", after=mark, seconds=30)
@@ -202,13 +251,18 @@ class Tour:
 
 ACTIONS = {
     "run": Tour.run,
-    "register": Tour.one_terminal,
-    "listen": Tour.listen,
-    "post": Tour.post,
+    "register": Tour.register,
+    "chat-alice": Tour.chat,
+    "chat-anonymous": Tour.chat,
+    "again": Tour.run_again,
+    "follow": Tour.follow,
+    "pipe": Tour.one_terminal,
+    "post": Tour.one_terminal,
     "second": Tour.run_second,
-    "across": Tour.post,
+    "across": Tour.one_terminal,
     "redirect": Tour.redirect,
-    "everywhere": Tour.one_terminal,
+    "everywhere": Tour.everywhere,
+    "stop": Tour.stop,
     "secret": Tour.make_secret,
     "with-secret": Tour.run_with_secret,
     "second-with-secret": Tour.run_second_with_secret,
@@ -228,8 +282,8 @@ def test_the_tour(start, tmp_path):
         step.text = step.text.rstrip("\n")
         if step.kind == "tour":
             ACTIONS[step.name](tour, step)
-        elif step.kind == "heard by":
-            tour.heard(step)
+        elif step.kind == "seen in":
+            tour.seen(step)
 
 
 def test_run_starts_the_server_that_the_tour_takes_it_for():

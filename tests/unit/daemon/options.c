@@ -25,6 +25,8 @@ static const struct {
     {"connections_per_address", "4096", "0", "10000000", "-1", "10000001", "",
      "a whole number, 0 to 10000000"},
     {"first_message_timeout", "10s", "100ms", "1h", "0", "61m", "x", "100ms to 1h, such as 250ms, 5s or 2m"},
+    {"publish_limit", "0", "64KiB", "1GiB", "65535", "2GiB", "1 MiB",
+     "64KiB to 1GiB, or 0, such as 4096, 64KiB or 1MiB"},
     {"registers_per_minute", "60", "0", "1000000", "-1", "1000001", "1.5", "a whole number, 0 to 1000000"},
     {"login_failures", "5", "1", "1000000", "0", "1000001", "five", "a whole number, 1 to 1000000"},
     {"login_delay", "1s", "0", "30s", "-1", "61m", "1d", "0 to 1h, such as 250ms, 5s or 2m"},

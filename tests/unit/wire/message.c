@@ -256,7 +256,8 @@ static void herald_answers_or_tells_of_clients_sent_away(void **state) {
     is(message.hints[0].id, "n1");
     assert_int_equal(message.hints[0].count, 3);
     is(message.hints[1].id, "n3");
-    refuse("{\"command\":\"HERALD\"}", "HERALD must carry the fields version and id, or redirected, expected or goodbye");
+    refuse("{\"command\":\"HERALD\"}",
+           "HERALD must carry the fields version and id, or redirected, expected or goodbye");
     refuse("{\"command\":\"HERALD\",\"version\":1}",
            "HERALD must carry the fields version and id, or redirected, expected or goodbye");
     refuse("{\"command\":\"HERALD\",\"version\":0,\"id\":\"n\"}",
