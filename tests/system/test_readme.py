@@ -200,7 +200,7 @@ class Tour:
         env = command_environment(self.home, HERALD_SERVERS=self.servers)
         terminal = self.start.keep(Terminal(self.here(step.text), env))
         shown = list(iter(terminal.next, None))
-        assert terminal.process.wait(Deadline().seconds) == 0, shown
+        assert terminal.process.wait(Deadline().seconds) == 0 and len(shown) >= len(step.shows), shown
         for line, words in zip(shown, step.shows):
             assert words in line, shown
 
