@@ -31,6 +31,28 @@ class Deadline:
         return self.left() == 0.0
 
 
+class Metronome:
+    """A thread that is to wake up every 10 ms, and adds up how much too late it does: the time in which the machine
+    had no processor for us, and had none for the servers under test either."""
+
+    def __init__(self):
+        self.late = 0.0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        before = time.monotonic()
+        while not self._end.wait(0.01):
+            now = time.monotonic()
+            self.late += max(0.0, now - before - 0.02)
+            before = now
+
+    def close(self):
+        self._end.set()
+        self._thread.join()
+
+
 def eventually(attempt, what, seconds=None):
     """Calls `attempt` until it returns something true, and returns that; fails at the deadline.
 

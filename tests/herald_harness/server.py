@@ -6,6 +6,7 @@ A server that dies unasked, writes a sanitizer's report or logs a secret fails t
 
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -52,12 +53,25 @@ def is_sanitized(path=None):
         return False
 
 
+_reserved = set()
+
+
 def reserve_port():
-    """A port free just now, for a server that must be known before it is started."""
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port free just now, for a server that must be known before it is started. Not of those that the system gives
+    to whoever connects: one of these could be taken by then."""
+    least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10240, least) if least > 12000 else 0
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            port = sock.getsockname()[1]
+        if port not in _reserved:
+            _reserved.add(port)
+            return port
 
 
 def environment():
