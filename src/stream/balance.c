@@ -74,6 +74,7 @@ struct balance {
     struct server *servers; // by id
     uint64_t load;          // our own
     struct flight expected; // on their way to us
+    uint64_t open_until_ms; // nobody is sent away before
     uint64_t untold;        // sum over the servers
     uint64_t round;         // of those not told yet; from 1
     struct dice dice;
@@ -150,6 +151,7 @@ void balance_hinted(struct balance *balance, struct str id, uint32_t count, uint
 
 void balance_expect(struct balance *balance, uint32_t count, uint64_t now_ms) {
     flight_add(&balance->expected, count, now_ms);
+    if (count > 0) balance->open_until_ms = now_ms + BALANCE_OPEN_MS;
 }
 
 // --- clients --------------------------------------------------------------------------------------------
@@ -195,8 +197,9 @@ bool balance_elsewhere(struct balance *balance, uint64_t now_ms, struct balance_
 bool balance_login(struct balance *balance, uint64_t now_ms, struct balance_target *target) {
     uint64_t load = 0;
     struct server *server;
-    // Rule 4: whom we were told of is let in.
-    if (flight_take(&balance->expected, 1, now_ms) == 1) goto keep;
+    // Rule 4: whom we were told of is let in, and so is who comes at the same time and cannot be told from
+    // them.
+    if (flight_take(&balance->expected, 1, now_ms) == 1 || now_ms < balance->open_until_ms) goto keep;
     server = least_loaded(balance, now_ms, &load);
     // Rule 1: our load with this client is balance->load + 1.
     if (!server || balance->load + 1 < load + 2) goto keep;

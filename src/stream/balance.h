@@ -9,9 +9,10 @@
 //  3. When a server announces a higher load, the difference is taken from those on their way, oldest first;
 //     who has not arrived after BALANCE_FLIGHT_MS is no longer counted.
 //  4. Whom others have sent to us is let in without being sent on, as many as were told, for
-//     BALANCE_FLIGHT_MS: nobody is bounced from server to server, where the hint comes before the client. A
-//     client that outruns it cannot be told from a new one (tests/sim/balance.c measures both): the owner
-//     sends hints first, and may hold the REDIRECT back a little.
+//     BALANCE_FLIGHT_MS; and so is everybody for BALANCE_OPEN_MS after the word of it, for a new client that
+//     comes at the same time cannot be told from one that was sent. Nobody is bounced from server to server,
+//     where the hint comes before the client (tests/sim/balance.c measures both): the owner sends hints
+//     first, and holds the REDIRECT back until they are heard (stream/node_hint.c).
 #pragma once
 
 #include "base/dice.h"
@@ -22,6 +23,7 @@
 #include <stdint.h>
 
 #define BALANCE_FLIGHT_MS   4000u
+#define BALANCE_OPEN_MS     500u
 #define BALANCE_ID_MAX      64 // bytes of a SERVER_ANNOUNCE id; longer ones are refused by stream/peers.c
 #define BALANCE_MAX_SERVERS 4096
 

@@ -31,7 +31,6 @@ static const char *login(struct balance *balance, uint64_t now) {
 }
 
 static void keep(struct balance *balance, uint64_t count) {
-    balance_expect(balance, (uint32_t)count, 0);
     for (uint64_t i = 0; i < count; i++) assert_string_equal(login(balance, 0), "");
 }
 
@@ -165,17 +164,30 @@ static void rule_4_whom_others_sent_is_let_in_as_many_as_were_told(void **state)
     announce(balance, "b", 0, 0);
     balance_expect(balance, 2, 0);
     balance_expect(balance, 1, 1000);
-    for (int i = 0; i < 3; i++) assert_string_equal(login(balance, 1000), "");
-    assert_string_equal(login(balance, 1000), "b"); // 4 - 0
+    const uint64_t later = 1000 + BALANCE_OPEN_MS;
+    for (int i = 0; i < 3; i++) assert_string_equal(login(balance, later), "");
+    assert_string_equal(login(balance, later), "b"); // 4 - 0
     assert_int_equal(balance_load(balance), 3);
+    balance_close(balance);
+}
+
+static void rule_4_everybody_is_let_in_for_a_moment_after_the_word(void **state) {
+    (void)state;
+    struct balance *balance = begin();
+    announce(balance, "b", 0, 0);
+    balance_expect(balance, 1, 1000);
+    for (int i = 0; i < 10; i++) assert_string_equal(login(balance, 1000 + BALANCE_OPEN_MS - 1), "");
+    assert_string_equal(login(balance, 1000 + BALANCE_OPEN_MS), "b");
+    balance_expect(balance, 0, 2000); // no word of anybody
+    assert_string_equal(login(balance, 2000), "b");
     balance_close(balance);
 }
 
 static void rule_4_holds_for_a_while_only(void **state) {
     (void)state;
     struct balance *balance = begin();
-    announce(balance, "b", 0, 0);
     keep(balance, 3);
+    announce(balance, "b", 0, 0);
     balance_expect(balance, 5, 700);
     assert_string_equal(login(balance, 3700), "");
     assert_string_equal(login(balance, 4700), "b");
@@ -231,6 +243,7 @@ static void whom_we_sent_is_told_once(void **state) {
 static void what_is_too_long_or_too_many_is_not_known(void **state) {
     (void)state;
     struct balance *balance = begin();
+    keep(balance, 3);
     char text[ADDRESS_HOST_MAX + 2];
     memset(text, 'a', sizeof text);
     assert_false(balance_announced(balance, (struct str){text, BALANCE_ID_MAX + 1}, 0, STR("h"), 1, 0));
@@ -243,7 +256,6 @@ static void what_is_too_long_or_too_many_is_not_known(void **state) {
     }
     assert_false(balance_announced(balance, STR("one too many"), 0, STR("h"), 1, 0));
     announce(balance, "1", 0, 0); // who is known can still speak
-    keep(balance, 3);
     assert_string_equal(login(balance, 0), "1");
     balance_forget(balance, STR("2"));
     announce(balance, "one too many", 0, 0);
@@ -300,6 +312,7 @@ int main(void) {
         cmocka_unit_test(rule_3_the_oldest_are_taken_first),
         cmocka_unit_test(rule_3_who_does_not_arrive_is_forgotten_in_time),
         cmocka_unit_test(rule_4_whom_others_sent_is_let_in_as_many_as_were_told),
+        cmocka_unit_test(rule_4_everybody_is_let_in_for_a_moment_after_the_word),
         cmocka_unit_test(rule_4_holds_for_a_while_only),
         cmocka_unit_test(nobody_is_sent_to_a_server_that_was_forgotten),
         cmocka_unit_test(whom_we_sent_is_told_once),
