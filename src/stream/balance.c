@@ -64,9 +64,11 @@ static uint64_t flight_take(struct flight *flight, uint64_t count, uint64_t now_
 
 struct server {
     struct balance_target target;
-    uint64_t load;        // as announced last
-    struct flight flight; // on their way there: sent by us, or as others told us
-    uint32_t untold;      // sent by us since balance_take_sent
+    uint64_t load;               // as announced last
+    struct flight flight;        // on their way there: sent by us, or as others told us
+    uint32_t untold;             // sent by us since balance_take_sent
+    uint32_t unseen;             // sent by us since its load last rose
+    uint64_t unseen_ms, sent_ms; // the first of them, and the last
     UT_hash_handle hh;
 };
 
@@ -132,7 +134,10 @@ bool balance_announced(struct balance *balance, struct str id, uint64_t load, st
         server->load = load;
     }
     // Rule 3: those by whom its load has grown are no longer on their way.
-    if (load > server->load) (void)flight_take(&server->flight, load - server->load, now_ms);
+    if (load > server->load) {
+        (void)flight_take(&server->flight, load - server->load, now_ms);
+        server->unseen = 0;
+    }
     server->load = load;
     (void)str_copy(hostname, server->target.hostname, sizeof server->target.hostname);
     server->target.port = port;
@@ -161,11 +166,18 @@ static uint64_t load_of(const struct server *server, uint64_t now_ms) {
     return server->load + flight_sum(&server->flight, now_ms);
 }
 
+// Rule 5.
+static bool is_doubtful(const struct server *server, uint64_t now_ms) {
+    return server->unseen >= BALANCE_UNSEEN_MOST && now_ms - server->unseen_ms >= BALANCE_FLIGHT_MS &&
+           now_ms - server->sent_ms < BALANCE_DOUBT_MS;
+}
+
 // Among equals one by the dice: servers that know the same do not all choose the same.
 static struct server *least_loaded(struct balance *balance, uint64_t now_ms, uint64_t *load) {
     struct server *server, *next, *least = NULL;
     uint64_t equals = 0;
     HASH_ITER(hh, balance->servers, server, next) {
+        if (is_doubtful(server, now_ms)) continue;
         uint64_t its = load_of(server, now_ms);
         if (!least || its < *load) {
             least = server;
@@ -181,6 +193,9 @@ static struct server *least_loaded(struct balance *balance, uint64_t now_ms, uin
 static void send_to(struct balance *balance, struct server *server, uint64_t now_ms,
                     struct balance_target *target) {
     flight_add(&server->flight, 1, now_ms);
+    if (server->unseen == 0) server->unseen_ms = now_ms;
+    if (server->unseen < BALANCE_UNSEEN_MOST) server->unseen++;
+    server->sent_ms = now_ms;
     server->untold++;
     balance->untold++;
     *target = server->target;

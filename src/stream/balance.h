@@ -13,6 +13,9 @@
 //     comes at the same time cannot be told from one that was sent. Nobody is bounced from server to server,
 //     where the hint comes before the client (tests/sim/balance.c measures both): the owner sends hints
 //     first, and holds the REDIRECT back until they are heard (stream/node_hint.c).
+//  5. A server whose load has not risen though we sent BALANCE_UNSEEN_MOST there, the first of them so long
+//     ago that it must have arrived, cannot be reached, or lies: it gets one client in BALANCE_DOUBT_MS until
+//     its load rises.
 #pragma once
 
 #include "base/dice.h"
@@ -23,6 +26,8 @@
 #include <stdint.h>
 
 #define BALANCE_FLIGHT_MS   4000u
+#define BALANCE_UNSEEN_MOST 16u
+#define BALANCE_DOUBT_MS    10000u
 #define BALANCE_OPEN_MS     500u
 #define BALANCE_ID_MAX      64 // bytes of a SERVER_ANNOUNCE id; longer ones are refused by stream/peers.c
 #define BALANCE_MAX_SERVERS 4096

@@ -22,8 +22,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NODE_QUIET_MS    300u // protocol: send nothing to a new plain child any earlier
-#define NODE_GREETING_MS 500u // silence after our AUTHENTICATE that means: accepted, by a plain server
+#define NODE_QUIET_MS    300u   // protocol: send nothing to a new plain child any earlier
+#define NODE_GREETING_MS 500u   // silence after our AUTHENTICATE that means: accepted, by a plain server
+#define NODE_MUTE_MS     15000u // or three intervals: a parent that has not said a word by then hangs
 #define NODE_ORIGINS_MAX 65536u
 #define NODE_TELLING_MS  1000u // a REDIRECT waits at most so long for the other server to expect the client
 
@@ -63,6 +64,7 @@ struct node_link {
     bool dialled, herald, quiet;
     bool greeted_herald; // our AUTHENTICATE declared us Herald
     bool announced;      // any announce was heard on it
+    bool mute;           // its silence was taken for consent, and it has not said a word since
     bool leaving;        // it said goodbye
     bool signs;          // its LOCK_ALLOWED carried "server"
     bool cries_circle;   // where there is none: not believed again

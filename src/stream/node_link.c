@@ -80,7 +80,11 @@ static void link_remove(struct node *node, struct node_link *link) {
 
 static uint64_t link_deadline(const struct node *node, const struct node_link *link) {
     if (link->state == NODE_LINK_GREETING) return link->since_ms + NODE_GREETING_MS;
-    if (link->announced || link->herald) return link->heard_ms + node_silence_ms(node);
+    uint64_t silence = node_silence_ms(node);
+    if (link->announced || link->herald) return link->heard_ms + silence;
+    // Not a plain server that announces rarely, but one that hangs: its kernel accepted us.
+    if (link->mute && node->tree.count > 1)
+        return link->since_ms + (silence > NODE_MUTE_MS ? silence : NODE_MUTE_MS);
     return UINT64_MAX;
 }
 
@@ -244,10 +248,13 @@ void node_links_tick(struct node *node, uint64_t now_ms) {
     struct node_link *link, *next;
     HASH_ITER(hh, node->links, link, next) {
         if (link_deadline(node, link) > now_ms) continue;
-        if (link->state == NODE_LINK_GREETING)
+        if (link->state == NODE_LINK_GREETING) {
+            link->mute = true;
             node_link_up(node, link, false, now_ms);
-        else
-            node_cut(node, link, "silent for three intervals", now_ms);
+        } else {
+            node_cut(node, link, link->mute ? "it has never said a word" : "silent for three intervals",
+                     now_ms);
+        }
     }
 }
 

@@ -215,6 +215,7 @@ enum node_result node_message(struct node *node, uint32_t id, const struct messa
                               uint64_t now_ms) {
     struct node_link *link = node_link_find(node, id);
     if (link == NULL) return NODE_TAKEN; // cut, and not yet closed
+    link->mute = false;
     if (link->state == NODE_LINK_GREETING && !greeting_message(node, link, message, now_ms))
         return NODE_TAKEN;
     link_handler handler = handlers[message->command];

@@ -194,6 +194,25 @@ static void rule_4_holds_for_a_while_only(void **state) {
     balance_close(balance);
 }
 
+static void rule_5_nobody_is_sent_where_nobody_arrives(void **state) {
+    (void)state;
+    struct balance *balance = begin();
+    struct balance_target target;
+    keep(balance, 100);
+    announce(balance, "liar", 0, 0);
+    for (unsigned i = 0; i < BALANCE_UNSEEN_MOST; i++) assert_string_equal(login(balance, 1000), "liar");
+    uint64_t now = 1000 + BALANCE_FLIGHT_MS;
+    announce(balance, "liar", 0, now);
+    assert_string_equal(login(balance, now), "");
+    assert_false(balance_elsewhere(balance, now, &target));
+    now = 1000 + BALANCE_DOUBT_MS;
+    assert_string_equal(login(balance, now), "liar"); // one tries
+    assert_string_equal(login(balance, now + 1), "");
+    announce(balance, "liar", 1, now + 2); // and has arrived
+    assert_string_equal(login(balance, now + 2), "liar");
+    balance_close(balance);
+}
+
 static void nobody_is_sent_to_a_server_that_was_forgotten(void **state) {
     (void)state;
     struct balance *balance = begin();
@@ -314,6 +333,7 @@ int main(void) {
         cmocka_unit_test(rule_4_whom_others_sent_is_let_in_as_many_as_were_told),
         cmocka_unit_test(rule_4_everybody_is_let_in_for_a_moment_after_the_word),
         cmocka_unit_test(rule_4_holds_for_a_while_only),
+        cmocka_unit_test(rule_5_nobody_is_sent_where_nobody_arrives),
         cmocka_unit_test(nobody_is_sent_to_a_server_that_was_forgotten),
         cmocka_unit_test(whom_we_sent_is_told_once),
         cmocka_unit_test(what_is_too_long_or_too_many_is_not_known),

@@ -1,0 +1,116 @@
+"""Servers of a tree die, fall asleep, are stopped and return; the short form of tests/soak/test_trees.py.
+
+Ten real processes; what must hold after each event is in herald_harness/stories.py. How soon is judged there, on
+a machine that has nothing else to do: here a tree only has to be whole again."""
+
+import json
+import time
+
+import pytest
+from herald_harness import Library, Parent, eventually
+from herald_harness.clock import patience
+from herald_harness.grove import Grove, census, identity
+from herald_harness.stories import Story
+
+PARENTS = [(at - 1) // 3 for at in range(1, 10)]  # a root, three below it, six below these
+
+
+@pytest.mark.parametrize("place", ["leaf", "inner", "root"])
+def test_a_tree_heals(start, place):
+    """seed 004, Server failure model: servers may crash at any time, quit gracefully, and restart, at the same
+    address or another. Whole again, registrations under way end, the dead are forgotten, nobody hears twice."""
+    grove = Grove(start, PARENTS, register_timeout="3s")
+    story = Story(grove)
+    at = getattr(grove, place)()
+    story.dies(at)
+    story.returns(at)
+    at = getattr(grove, place)()
+    story.falls_asleep(at)
+    story.wakes_up(at)
+    at = getattr(grove, place)()
+    story.is_stopped(at)
+    story.returns(at, elsewhere=True)
+    print(place, "not whole for, at most:", {event: f"{seconds:.3f} s" for event, seconds in story.worst.items()})
+
+
+def test_half_of_a_tree_dies_at_once(start):
+    """The root and all of one branch but its leaves: who is left finds together by fallbacks."""
+    grove = Grove(start, PARENTS, register_timeout="3s")
+    story = Story(grove)
+    story.die(0, 1, 2)
+    for at in (1, 0, 2):
+        story.returns(at)
+    grove.everyone_hears_everyone()
+
+
+def words_of(session):
+    """What a session of libherald has heard; fails when it heard anything twice."""
+    heard = [json.loads(event["json"]).get("word") for event in session.events if event["event"] == "ACTIVITY"]
+    assert len(heard) == len(set(heard)), f"something was heard twice: {heard}"
+    return set(heard)
+
+
+def test_clients_that_lost_their_server_are_logged_in_elsewhere(start):
+    """libherald: whoever was at a server that dies, or is stopped, is at another one soon, hears what is said from then
+    on, and nothing twice."""
+    grove = Grove(start, PARENTS, register_timeout="3s")
+    sessions = [start.keep(Library(*grove.servers[:3])) for _ in range(9)]
+
+    def all_hear():
+        """What is said while somebody is on the way is not heard by them: another word is said until all hear one."""
+        said = set()
+
+        def heard():
+            word = grove.word()
+            said.add(word)
+            grove.listeners()[0].say(word)
+            grove.swarm.serve(lambda: False, 0.05)
+            return all(said & words_of(session) for session in sessions)
+        eventually(heard, "everyone hears a word")
+
+    def homes():
+        """Where each is: the last place that it logged in at."""
+        return [[event["server"] for event in session.events if event["event"] == "LOGGED_IN"][-1:] for session in sessions]
+    eventually(lambda: all(homes()), "all have logged in")
+    for end in (grove.kill, grove.ask_to_stop):
+        all_hear()
+        places = [home for home, in homes()]
+        victim = max(range(len(PARENTS) + 1), key=lambda at: places.count(grove.servers[at].address))
+        server = grove.servers[victim]
+        assert server.address in places
+        end(victim)
+        began = time.monotonic()
+        if end == grove.ask_to_stop:
+            grove.wait_gone(server)
+        eventually(lambda: all(home != server.address for home, in homes()), "everyone is elsewhere")
+        grove.wait_whole(began, 2 * patience())
+        all_hear()
+
+
+def test_a_server_that_is_gone_is_forgotten_by_all_at_once(start):
+    """peers.h, rule 3: who loses a server tells the others: nobody waits three intervals for it. With the default
+    interval they would end in 15 s; a registration would wait that long, or fail."""
+    grove = Grove(start, [0, 1, 2], interval=30.0)
+    grove.kill(3)
+    grove.wait_known(15.0)
+    begun = grove.begin_registering(grove.live())
+    assert grove.end_registering(begun) == 3
+    grove.ask_to_stop(2)
+    grove.wait_gone(grove.servers[2])
+    grove.wait_known(15.0)
+
+
+def test_a_parent_that_hangs_is_left_for_the_next(start):
+    """tree.h, rule 1: a server that hangs still has connections accepted by its kernel. Who lost it by its silence
+    begins with the one behind it."""
+    hung, other = Parent(), start(announce_interval="300ms")
+    start.keep(hung)
+    child = start(connect=[hung.address, other.address], secret=other.secret, announce_interval="300ms")
+    peer = hung.accept(child.secret)
+    peer.herald = True
+    peer.send({"command": "HERALD", "version": 1, "id": peer.id})
+    child.wait_log(msg="link up")
+    peer.announce(port=hung.port)  # once; then it hangs, and the backlog takes whoever dials
+    child.wait_log("silent for three intervals", msg="link down")
+    other.wait_log(msg="link up")
+    eventually(lambda: identity(other) in census(child), "the other is the parent")
