@@ -4,6 +4,7 @@
     Stranger   sends some bytes, and waits to be closed            Dribbler   sends its bytes one by one"""
 
 import json
+import socket
 import time
 
 from .clock import patience
@@ -199,6 +200,7 @@ class Dribbler(Stranger):
     """Sends a byte when it is told to."""
 
     def on_open(self):
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.at = 0
 
     def dribble(self):

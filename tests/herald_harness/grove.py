@@ -3,7 +3,8 @@
     Grove ──► Server × N, each with a parent and fallbacks
           ──► Ear × 2 a server, in one Swarm: everything that is heard, and nothing of it twice
 
-A server's `census` is its own table of servers, as it tells a newcomer that declares itself Herald."""
+A server's `census` is its own table of servers, as it tells a newcomer that declares itself Herald; whom it has given up
+for certain its log tells."""
 
 import json
 import signal
@@ -39,8 +40,19 @@ def links(server):
     return found
 
 
+def believed(server):
+    """The ids of the servers that it knows, by its log, and its own."""
+    found = {identity(server)}
+    for line in list(server.log):
+        if line.msg == "server heard":
+            found.add(line.fields["id"])
+        elif line.msg == "server forgotten":
+            found.discard(line.fields["id"])
+    return found
+
+
 def census(server, seconds=None):
-    """The servers that it knows, itself among them: {id: its announce}."""
+    """The servers that it knows and has heard lately, itself among them: {id: its announce}."""
     peer = Peer.dial(server, herald=True, name=f"census of :{server.port}")
     peer.send({"command": "AUTHENTICATE", "secret": server.secret})  # a second one: refused, after all it had to say
     peer.read_to_end(seconds)
@@ -242,7 +254,7 @@ class Grove:
         began, late, left = time.monotonic(), self.metronome.late, list(self.live())
         alive = {identity(server) for server in left}
         while left:
-            wrong = census(left[-1]).keys() ^ alive
+            wrong = (census(left[-1]).keys() ^ alive) | (believed(left[-1]) ^ alive)
             if not wrong:
                 left.pop()
                 continue
@@ -257,8 +269,12 @@ class Grove:
         for server in self.live():
             client, marker = server.client().login(), new_name()
             client.publish({"marker": marker})
-            while client.hear().get("marker") != marker:  # a REDIRECT would be no activity
-                pass
+            said = None
+            while said != marker:
+                message = client.expect(("ACTIVITY_BROADCAST", "REDIRECT"))
+                assert message["command"] != "REDIRECT", server._story(f"sends a client to {message['port']}, though " + str(
+                    {one["port"]: one["load"] for one in census(server).values()}) + " are what it knows")
+                said = message["activity"].get("marker")
             client.close()
 
     def wait_loads(self, loads):
