@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from . import clock
 from .connection import Client, Message, check_message
 from .names import SECRET_MARK, new_name, new_secret
 from .peer import Parent, Peer
-from .server import LogLine, arguments
+from .server import LogLine, arguments, reserve_port
 from .swarm import Swarm, SwarmClient
 from .values import Members, Number, exact, plain, stamped, without_stamp
 
@@ -257,3 +258,22 @@ def test_a_swarm_serves_many():
         thread.join()
         with pytest.raises(AssertionError, match="not within"):
             swarm.run(lambda: False, "never", seconds=0.1)
+
+
+def test_a_swarm_serves_for_a_while():
+    with Swarm() as swarm:
+        assert swarm.serve(lambda: True, 0)
+        assert not swarm.serve(lambda: False, 0.01)
+
+
+def test_a_metronome_counts_what_the_machine_took():
+    metronome = clock.Metronome()
+    sum(range(30_000_000))  # one call: no other thread runs meanwhile
+    clock.eventually(lambda: metronome.late > 0.05, "it was late", 5)
+    metronome.close()
+
+
+def test_reserved_ports_are_not_those_that_the_system_gives_away():
+    ports = {reserve_port() for _ in range(5)}
+    least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert len(ports) == 5 and (least <= 12000 or max(ports) < least)

@@ -432,6 +432,23 @@ static void a_plain_one_that_never_announced_is_left_alone(void **state) {
     end(stage);
 }
 
+static void a_parent_that_never_says_a_word_is_left_for_another(void **state) {
+    (void)state;
+    uint64_t most = 3 * INTERVAL > NODE_MUTE_MS ? 3 * INTERVAL : NODE_MUTE_MS;
+    for (int speaks = 0; speaks < 2; speaks++) {
+        struct stage *stage = greet();
+        pass(stage, NODE_GREETING_MS);
+        if (speaks) say(stage, 1, "{\"command\":\"LOCK_ALLOWED\",\"username\":\"x\",\"secret\":\"y\"}");
+        pass(stage, most - 1);
+        assert_int_equal(acts_with(stage, "cut"), 0);
+        pass(stage, 1);
+        assert_int_equal(acts_with(stage, "cut 1 it has never said a word"), speaks ? 0 : 1);
+        pass(stage, TREE_BACKOFF_LEAST_MS);
+        assert_int_equal(acts_with(stage, "dial q"), speaks ? 0 : 1);
+        end(stage);
+    }
+}
+
 static void a_herald_that_never_announced_is_cut(void **state) {
     (void)state;
     struct stage *stage = begin();
@@ -507,6 +524,7 @@ int main(void) {
         cmocka_unit_test(plain_links_have_no_name_to_be_the_same),
         cmocka_unit_test(a_link_that_falls_silent_is_cut),
         cmocka_unit_test(a_plain_one_that_never_announced_is_left_alone),
+        cmocka_unit_test(a_parent_that_never_says_a_word_is_left_for_another),
         cmocka_unit_test(a_herald_that_never_announced_is_cut),
         cmocka_unit_test(without_memory_it_stays_sound),
     };

@@ -4,14 +4,17 @@ Ten real processes; what must hold after each event is in herald_harness/stories
 a machine that has nothing else to do: here a tree only has to be whole again."""
 
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
-from herald_harness import Library, Parent, eventually
+from herald_harness import Library, Parent, eventually, new_name, new_secret
 from herald_harness.clock import patience
 from herald_harness.grove import Grove, census, identity
 from herald_harness.stories import Story
 
+ROOT = Path(__file__).resolve().parents[2]
 PARENTS = [(at - 1) // 3 for at in range(1, 10)]  # a root, three below it, six below these
 
 
@@ -114,3 +117,42 @@ def test_a_parent_that_hangs_is_left_for_the_next(start):
     child.wait_log("silent for three intervals", msg="link down")
     other.wait_log(msg="link up")
     eventually(lambda: identity(other) in census(child), "the other is the parent")
+
+
+def test_every_claim_of_the_failure_model_names_a_test_that_exists():
+    """docs/failure-model.md: "behind every claim stands a test"."""
+    text = (ROOT / "docs" / "failure-model.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(test_\w+)\b(?!\.py)", text))
+    there = {name for path in (ROOT / "tests").rglob("test_*.py")
+             for name in re.findall(r"(?m)^def (test_\w+)\(", path.read_text(encoding="utf-8"))}
+    assert len(named) > 30 and named <= there, named - there
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["allowed", "denied by one"])
+def test_a_registration_costs_n_times_n_minus_1_messages(start, dial, known):
+    """docs/failure-model.md, Scalability: every server is asked, and the answer of each goes to every other. Counted
+    on all links of a star of five servers, of which four are ours."""
+    server = start(lock_allowed_server="no")
+    peers = [dial(server, announce=0) for _ in range(4)]
+    for peer in peers:
+        peer.next_announce()
+    client, name, secret = server.client(), new_name(), new_secret()
+    client.send_register(name, secret)
+    messages = 0
+    for peer in peers:
+        peer.expect("LOCK_REQUEST", username=name)
+        messages += 1
+    for peer in peers:
+        peer.deny(name, secret) if known and peer is peers[0] else peer.allow(name, secret)
+        messages += 1
+    client.expect("REGISTER_FAILED" if known else "REGISTER_SUCCESS")
+    for peer in peers:  # the answers of the three others are passed on to each
+        for _ in range(3):
+            peer.expect(("LOCK_ALLOWED", "LOCK_DENIED"), username=name)
+            messages += 1
+    n = len(peers) + 1
+    assert messages == n * (n - 1)
+    peers[0].sync()  # and nothing else came before this
