@@ -8,14 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct sockaddr_in *v4(const struct address *address) {
-    return (const struct sockaddr_in *)&address->storage;
-}
-
-static const struct sockaddr_in6 *v6(const struct address *address) {
-    return (const struct sockaddr_in6 *)&address->storage;
-}
-
 static bool parse_port(struct str text, uint16_t *port) {
     uint64_t value;
     if (text.len > 5 || !text_parse_u64(text, &value) || value > UINT16_MAX) return false;
@@ -70,8 +62,8 @@ static bool parse_zone(const char *zone, uint32_t *index) {
 
 bool address_parse(const char *host, uint16_t port, struct address *address) {
     struct address parsed = {0};
-    struct sockaddr_in *in = (struct sockaddr_in *)&parsed.storage;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&parsed.storage;
+    struct sockaddr_in *in = &parsed.storage.v4;
+    struct sockaddr_in6 *in6 = &parsed.storage.v6;
     if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
         in->sin_family = AF_INET;
         in->sin_port = htons(port);
@@ -93,12 +85,12 @@ bool address_parse(const char *host, uint16_t port, struct address *address) {
 }
 
 void address_format_host(const struct address *address, char text[ADDRESS_TEXT_SIZE]) {
-    int family = address->storage.ss_family;
+    int family = address->storage.any.sa_family;
     if (family == AF_INET) {
-        inet_ntop(AF_INET, &v4(address)->sin_addr, text, ADDRESS_TEXT_SIZE);
+        inet_ntop(AF_INET, &address->storage.v4.sin_addr, text, ADDRESS_TEXT_SIZE);
     } else if (family == AF_INET6) {
-        inet_ntop(AF_INET6, &v6(address)->sin6_addr, text, ADDRESS_TEXT_SIZE);
-        uint32_t scope = v6(address)->sin6_scope_id;
+        inet_ntop(AF_INET6, &address->storage.v6.sin6_addr, text, ADDRESS_TEXT_SIZE);
+        uint32_t scope = address->storage.v6.sin6_scope_id;
         size_t len = strlen(text);
         char name[IF_NAMESIZE];
         if (scope == 0) return;
@@ -115,38 +107,39 @@ void address_format_host(const struct address *address, char text[ADDRESS_TEXT_S
 void address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE]) {
     char host[ADDRESS_TEXT_SIZE];
     address_format_host(address, host);
-    bool brackets = address->storage.ss_family == AF_INET6;
+    bool brackets = address->storage.any.sa_family == AF_INET6;
     int len = snprintf(text, ADDRESS_TEXT_SIZE, brackets ? "[%s]:%u" : "%s:%u", host, address_port(address));
     assert(len > 0 && len < ADDRESS_TEXT_SIZE); // 39 of IPv6, 16 of zone, 8 around them
     (void)len;
 }
 
 uint16_t address_port(const struct address *address) {
-    switch (address->storage.ss_family) {
-    case AF_INET: return ntohs(v4(address)->sin_port);
-    case AF_INET6: return ntohs(v6(address)->sin6_port);
+    switch (address->storage.any.sa_family) {
+    case AF_INET: return ntohs(address->storage.v4.sin_port);
+    case AF_INET6: return ntohs(address->storage.v6.sin6_port);
     default: return 0;
     }
 }
 
 // The IPv4 address in network order, also when IPv6 wraps it (::ffff:a.b.c.d); NULL when there is none.
 static const uint8_t *ipv4_bytes(const struct address *address) {
-    if (address->storage.ss_family == AF_INET) return (const uint8_t *)&v4(address)->sin_addr;
-    if (address->storage.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6(address)->sin6_addr))
-        return v6(address)->sin6_addr.s6_addr + 12;
+    if (address->storage.any.sa_family == AF_INET) return (const uint8_t *)&address->storage.v4.sin_addr;
+    if (address->storage.any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->storage.v6.sin6_addr))
+        return address->storage.v6.sin6_addr.s6_addr + 12;
     return NULL;
 }
 
 bool address_is_wildcard(const struct address *address) {
     const uint8_t *bytes = ipv4_bytes(address);
     if (bytes != NULL) return memcmp(bytes, (uint8_t[4]){0}, 4) == 0;
-    return address->storage.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6(address)->sin6_addr);
+    return address->storage.any.sa_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&address->storage.v6.sin6_addr);
 }
 
 bool address_is_loopback(const struct address *address) {
     const uint8_t *bytes = ipv4_bytes(address);
     if (bytes != NULL) return bytes[0] == 127;
-    return address->storage.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6(address)->sin6_addr);
+    return address->storage.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->storage.v6.sin6_addr);
 }
 
 struct address_key address_key(const struct address *address) {
@@ -155,8 +148,8 @@ struct address_key address_key(const struct address *address) {
     if (bytes != NULL) {
         memcpy(key.bytes, bytes, 4);
         key.family = 4;
-    } else if (address->storage.ss_family == AF_INET6) {
-        memcpy(key.bytes, &v6(address)->sin6_addr, 8);
+    } else if (address->storage.any.sa_family == AF_INET6) {
+        memcpy(key.bytes, &address->storage.v6.sin6_addr, 8);
         key.family = 6;
     }
     return key;

@@ -84,8 +84,8 @@ static int connect_result(int fd) {
     if (errnum != 0) return errnum;
     struct address here = {.len = sizeof here.storage};
     struct address there = {.len = sizeof there.storage};
-    if (getsockname(fd, (struct sockaddr *)&here.storage, &here.len) < 0) return errno;
-    if (getpeername(fd, (struct sockaddr *)&there.storage, &there.len) < 0) return errno;
+    if (getsockname(fd, &here.storage.any, &here.len) < 0) return errno;
+    if (getpeername(fd, &there.storage.any, &there.len) < 0) return errno;
     bool same = here.len == there.len && memcmp(&here.storage, &there.storage, here.len) == 0;
     return same ? ECONNREFUSED : 0;
 }
@@ -107,7 +107,7 @@ static void on_connected(void *context, unsigned events) {
 // Begins to connect dial->sock; on -1 dial->why says why it could not.
 static int start_connecting(struct dial *dial, const struct address *to) {
     struct err err;
-    int fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(to->storage.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         cannot_connect(dial, strerror(errno));
         return -1;
@@ -119,7 +119,7 @@ static int start_connecting(struct dial *dial, const struct address *to) {
         close(fd);
         return -1;
     }
-    if (connect(fd, (const struct sockaddr *)&to->storage, to->len) < 0 && errno != EINPROGRESS) {
+    if (connect(fd, &to->storage.any, to->len) < 0 && errno != EINPROGRESS) {
         cannot_connect(dial, strerror(errno));
         return -1;
     }
@@ -164,9 +164,9 @@ static void take_addresses(struct dial *dial, const struct addrinfo *info) {
         *address = (struct address){.len = info->ai_addrlen};
         memcpy(&address->storage, info->ai_addr, info->ai_addrlen);
         if (info->ai_family == AF_INET) {
-            ((struct sockaddr_in *)&address->storage)->sin_port = htons(dial->port);
+            address->storage.v4.sin_port = htons(dial->port);
         } else if (info->ai_family == AF_INET6) {
-            ((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(dial->port);
+            address->storage.v6.sin6_port = htons(dial->port);
         } else {
             continue;
         }

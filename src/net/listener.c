@@ -90,8 +90,7 @@ static void accept_round(struct listener *listener) {
     bool stuck = false;
     for (int i = 0; i < ROUND; i++) {
         struct address from = {.len = sizeof from.storage};
-        int fd = accept4(sock_fd(listener->sock), (struct sockaddr *)&from.storage, &from.len,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(sock_fd(listener->sock), &from.storage.any, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             listener->accepted(listener->context, fd, &from);
             if (gone) return;
@@ -128,14 +127,14 @@ static const char *bind_cure(int errnum) {
 
 // A bound, listening descriptor, or -1.
 static int listen_on(const struct address *address, struct err *err) {
-    int family = address->storage.ss_family;
+    int family = address->storage.any.sa_family;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) goto fail;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0) goto fail;
     sock_tune(fd);
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int)) < 0)
         goto fail;
-    if (bind(fd, (const struct sockaddr *)&address->storage, address->len) < 0) goto fail;
+    if (bind(fd, &address->storage.any, address->len) < 0) goto fail;
     if (listen(fd, BACKLOG) < 0) goto fail;
     return fd;
 fail:;
@@ -161,7 +160,7 @@ struct listener *listener_open(struct loop *loop, const struct address *address,
     fd = listen_on(address, err);
     if (fd < 0) goto fail;
     listener->address.len = sizeof listener->address.storage;
-    if (getsockname(fd, (struct sockaddr *)&listener->address.storage, &listener->address.len) < 0) {
+    if (getsockname(fd, &listener->address.storage.any, &listener->address.len) < 0) {
         err_system(err, errno, "cannot tell the address that is listened on");
         goto fail;
     }

@@ -6,14 +6,19 @@
 #include "base/text.h"
 #include "net/loop.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
 // --- addresses ------------------------------------------------------------------------------------------
-struct address {
-    struct sockaddr_storage storage;
+struct address { // there is one of these per connection: no room for families that TCP does not have
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } storage;
     socklen_t len;
 };
 #define ADDRESS_TEXT_SIZE 64 // "[IPv6%zone]:port" and the terminator

@@ -97,7 +97,7 @@ void client_close(struct client *client, enum close_reason reason) {
         char from[ADDRESS_TEXT_SIZE];
         address_format(&client->from, from);
         log_warn(L_MSG("client closed"), L_STR("why", close_words(reason)), L_STR("client", from),
-                 L_STR("user", client->session.user));
+                 L_STR("user", session_user(&client->session)));
     }
     client_detach(client, reason);
     sock_close(client->sock);

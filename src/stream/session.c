@@ -11,9 +11,11 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define INFO_SIZE (LOGIN_MAX_BYTES + 64)
+#define INFO_SIZE     (LOGIN_MAX_BYTES + 64)
+#define MEMORY_IS_OUT "the server is out of memory; try again later"
 
 // --- states ---------------------------------------------------------------------------------------------
 
@@ -57,15 +59,27 @@ static bool names_anonymous(struct str username) {
            (login_parse(username, &login, NULL) == 0 && login_is_anonymous(&login));
 }
 
-// The spelling asked for; one too long to be kept as it came is kept as it is normalised.
-static void keep_asked(struct session *session, struct str username) {
-    struct login login;
-    if (username.len < sizeof session->asked)
-        (void)str_copy(username, session->asked, sizeof session->asked);
-    else if (login_parse(username, &login, NULL) == 0)
-        (void)str_copy(str_of(login.name), session->asked, sizeof session->asked);
-    else
-        session->asked[0] = '\0';
+const char *session_user(const struct session *session) {
+    return session->user != NULL ? session->user : LOGIN_ANONYMOUS;
+}
+
+// Idle connections are many, and most names short or none: each takes what it needs. False: memory is out.
+static bool keep_name(char **kept, struct str name) {
+    free(*kept);
+    *kept = malloc(name.len + 1);
+    return *kept != NULL && str_copy(name, *kept, name.len + 1);
+}
+
+static void keep_no_name(char **kept) {
+    free(*kept);
+    *kept = NULL;
+}
+
+// The spelling asked for, so that activities need no folding. One that is longer than any name is not kept.
+static bool keep_asked(struct session *session, struct str username) {
+    if (username.len <= LOGIN_MAX_BYTES) return keep_name(&session->asked, username);
+    keep_no_name(&session->asked);
+    return true;
 }
 
 // Whom the message speaks for: the anonymous user (*anonymous), this session's own user, or neither (false).
@@ -74,13 +88,15 @@ static bool speaks_for(const struct session *session, struct str username, bool 
     *anonymous = str_equal_text(username, LOGIN_ANONYMOUS);
     if (*anonymous) return true;
     if (username.len > 0 && !session->anonymous &&
-        (str_equal_text(username, session->asked) || str_equal_text(username, session->user)))
+        ((session->asked != NULL && str_equal_text(username, session->asked)) ||
+         str_equal_text(username, session_user(session))))
         return true;
     struct login said, own;
     if (login_parse(username, &said, NULL) != 0) return false;
     *anonymous = login_is_anonymous(&said);
-    return *anonymous || (!session->anonymous && login_parse(str_of(session->user), &own, NULL) == 0 &&
-                          strcmp(said.fold, own.fold) == 0);
+    return *anonymous ||
+           (!session->anonymous && login_parse(str_of(session_user(session)), &own, NULL) == 0 &&
+            strcmp(said.fold, own.fold) == 0);
 }
 
 static bool secret_matches(const struct session *session, struct str secret) {
@@ -100,18 +116,17 @@ static struct str author(const struct session *session, const struct message *me
     bool anonymous;
     if (!speaks_for(session, message->username, &anonymous)) return (struct str){0};
     if (anonymous) return STR(LOGIN_ANONYMOUS);
-    return secret_matches(session, message->secret) ? str_of(session->user) : (struct str){0};
+    return secret_matches(session, message->secret) ? str_of(session_user(session)) : (struct str){0};
 }
 
 // --- handlers -------------------------------------------------------------------------------------------
 
-// `user` is logged in. LOGIN_SUCCESS goes first: a REDIRECT follows it (seed 004, LOGIN_SUCCESS).
-static void enter(struct session *session, const char *user) {
+// The user is logged in. LOGIN_SUCCESS goes first: a REDIRECT follows it (seed 004, LOGIN_SUCCESS).
+static void enter(struct session *session) {
     char info[INFO_SIZE];
     bool again = session->entered;
-    (void)str_copy(str_of(user), session->user, sizeof session->user);
     move(session, SESSION_IN);
-    (void)snprintf(info, sizeof info, "logged in as user %s", session->user);
+    (void)snprintf(info, sizeof info, "logged in as user %s", session_user(session));
     session->ops->reply(session->context, COMMAND_LOGIN_SUCCESS, info);
     if (session->ops->entered(session->context, again))
         close_session(session);
@@ -122,16 +137,20 @@ static void enter(struct session *session, const char *user) {
 static enum session_result take_login(struct session *session, const struct message *message) {
     if (names_anonymous(message->username)) {
         session->anonymous = true;
-        keep_asked(session, STR(LOGIN_ANONYMOUS));
+        keep_no_name(&session->user);
+        keep_no_name(&session->asked);
         secret_wipe(&session->secret, sizeof session->secret);
-        enter(session, LOGIN_ANONYMOUS);
+        enter(session);
         return SESSION_TAKEN;
     }
     if (message->secret.ptr == NULL) {
         refuse(session, COMMAND_INVALID_MESSAGE, "LOGIN needs a secret unless the username is anonymous");
         return SESSION_TAKEN;
     }
-    keep_asked(session, message->username);
+    if (!keep_asked(session, message->username)) {
+        refuse(session, COMMAND_LOGIN_FAILED, MEMORY_IS_OUT);
+        return SESSION_TAKEN;
+    }
     secret_digest(session->key, message->secret, &session->secret);
     move(session, SESSION_ASKING);
     session->ops->ask_login(session->context, message->username, message->secret);
@@ -243,6 +262,8 @@ void session_init(struct session *session, const struct session_ops *ops, void *
 }
 
 void session_fini(struct session *session) {
+    free(session->user);
+    free(session->asked);
     secret_wipe(session, sizeof *session);
 }
 
@@ -257,8 +278,12 @@ void session_login_done(struct session *session, bool ok, const char *user, cons
         refuse(session, COMMAND_LOGIN_FAILED, info);
         return;
     }
+    if (!keep_name(&session->user, str_of(user))) {
+        refuse(session, COMMAND_LOGIN_FAILED, MEMORY_IS_OUT);
+        return;
+    }
     session->anonymous = false;
-    enter(session, user);
+    enter(session);
 }
 
 void session_register_done(struct session *session, bool ok, const char *username, const char *info) {

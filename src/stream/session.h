@@ -46,13 +46,13 @@ struct session_ops {
 
 struct session {
     enum session_state state;
-    bool spoken;                     // a message was taken: AUTHENTICATE may only be the first
-    bool entered;                    // logged in at least once: counts, hears
-    bool anonymous;                  // as of the last LOGIN
-    char user[LOGIN_MAX_BYTES + 1];  // the account's name, what activities are stamped with
-    char asked[LOGIN_MAX_BYTES + 1]; // the spelling the client used at LOGIN
-    struct secret_digest secret;     // of the secret used at LOGIN, under the process's key
-    const struct secret_key *key;    // the process's key; not owned
+    bool spoken;    // a message was taken: AUTHENTICATE may only be the first
+    bool entered;   // logged in at least once: counts, hears
+    bool anonymous; // as of the last LOGIN
+    char *user;     // the account's name, NULL: anonymous; see session_user
+    char *asked;    // the spelling the client used at LOGIN; NULL: anonymous, or not worth keeping
+    struct secret_digest secret;  // of the secret used at LOGIN, under the process's key
+    const struct secret_key *key; // the process's key; not owned
     const struct session_ops *ops;
     void *context;
 };
@@ -60,6 +60,9 @@ struct session {
 void session_init(struct session *session, const struct session_ops *ops, void *context,
                   const struct secret_key *key);
 void session_fini(struct session *session); // wipes
+
+// What its activities are stamped with.
+const char *session_user(const struct session *session);
 
 enum session_result {
     SESSION_TAKEN, // the message was dealt with (perhaps by closing)

@@ -134,7 +134,7 @@ static void an_address_of_another_family_has_a_text_too(void **state) {
     (void)state;
     struct address address = {.len = sizeof(sa_family_t)};
     char text[ADDRESS_TEXT_SIZE];
-    address.storage.ss_family = AF_UNIX;
+    address.storage.any.sa_family = AF_UNIX;
     address_format(&address, text);
     assert_string_equal(text, "unknown:0");
     assert_false(address_is_loopback(&address));

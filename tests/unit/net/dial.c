@@ -26,7 +26,7 @@ static struct addrinfo *answer(const char *host, struct addrinfo *next) {
     struct address address;
     struct addrinfo *info = calloc(1, sizeof *info + sizeof address.storage);
     if (info == NULL || !address_parse(host, 0, &address)) abort();
-    info->ai_family = address.storage.ss_family;
+    info->ai_family = address.storage.any.sa_family;
     info->ai_socktype = SOCK_STREAM;
     info->ai_addrlen = address.len;
     info->ai_addr = (struct sockaddr *)(info + 1);
@@ -87,15 +87,15 @@ static void on_done(void *context, int fd, const struct address *to, const char 
 static int open_ear(const char *host, uint16_t *port, int backlog) {
     struct address here;
     assert_true(address_parse(host, *port, &here));
-    int fd = socket(here.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(here.storage.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
-    if (bind(fd, (struct sockaddr *)&here.storage, here.len) < 0) {
+    if (bind(fd, &here.storage.any, here.len) < 0) {
         close(fd);
         return -1;
     }
     assert_int_equal(listen(fd, backlog), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&here.storage, &here.len), 0);
+    assert_int_equal(getsockname(fd, &here.storage.any, &here.len), 0);
     *port = address_port(&here);
     return fd;
 }
@@ -113,7 +113,7 @@ static struct silence open_silence(const char *host, uint16_t *port) {
     assert_true(address_parse(host, *port, &to));
     for (int i = 1; i < 3; i++) {
         silence.fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(silence.fds[i], (struct sockaddr *)&to.storage, to.len);
+        (void)connect(silence.fds[i], &to.storage.any, to.len);
     }
     return silence;
 }
@@ -135,7 +135,7 @@ static struct dial *dial(struct loop *loop, struct call *call, const char *host,
 static void check_connected(struct call *call, uint16_t port) {
     struct address peer = {.len = sizeof peer.storage};
     assert_true(call->fd >= 0);
-    assert_int_equal(getpeername(call->fd, (struct sockaddr *)&peer.storage, &peer.len), 0);
+    assert_int_equal(getpeername(call->fd, &peer.storage.any, &peer.len), 0);
     assert_int_equal(address_port(&peer), port);
     assert_int_equal(address_port(&call->to), port);
     assert_true(fcntl(call->fd, F_GETFL) & O_NONBLOCK);

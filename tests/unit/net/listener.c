@@ -51,9 +51,9 @@ static struct listener *open_door(struct loop *loop, struct door *door, const ch
 static int knock(const struct listener *listener) {
     struct address to;
     listener_address(listener, &to);
-    int fd = socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(to.storage.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to.storage, to.len), 0);
+    assert_int_equal(connect(fd, &to.storage.any, to.len), 0);
     return fd;
 }
 
@@ -79,7 +79,7 @@ static void a_crowd_is_let_in_and_others_get_their_turn_meanwhile(void **state) 
     assert_true(until(loop, &door.accepted, CROWD));
 
     struct address guest = {.len = sizeof guest.storage};
-    assert_int_equal(getsockname(guests[0], (struct sockaddr *)&guest.storage, &guest.len), 0);
+    assert_int_equal(getsockname(guests[0], &guest.storage.any, &guest.len), 0);
     assert_int_equal(address_port(&door.from[0]), address_port(&guest));
     assert_true(address_is_loopback(&door.from[0]));
     assert_true(fcntl(door.fds[0], F_GETFL) & O_NONBLOCK);

@@ -45,11 +45,11 @@ static void open_tcp_pair(int pair[2]) {
     struct address here = {0};
     assert_true(address_parse("127.0.0.1", 0, &here));
     int listening = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listening, (struct sockaddr *)&here.storage, here.len), 0);
+    assert_int_equal(bind(listening, &here.storage.any, here.len), 0);
     assert_int_equal(listen(listening, 1), 0);
-    assert_int_equal(getsockname(listening, (struct sockaddr *)&here.storage, &here.len), 0);
+    assert_int_equal(getsockname(listening, &here.storage.any, &here.len), 0);
     pair[0] = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(pair[0], (struct sockaddr *)&here.storage, here.len), 0);
+    assert_int_equal(connect(pair[0], &here.storage.any, here.len), 0);
     pair[1] = accept(listening, NULL, NULL);
     assert_true(pair[1] >= 0);
     close(listening);

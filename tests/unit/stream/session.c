@@ -1,6 +1,7 @@
 // A client's session, told as what it says to the world: each story is a list of messages and the log of
 // what followed.
 #include "stream/session.h"
+#include "fault.h"
 
 #include "base/dice.h"
 
@@ -85,7 +86,13 @@ static const struct session_ops OPS = {
     .adopt = on_adopt,
 };
 
+static void end(struct world *world) {
+    session_fini(&world->session);
+}
+#define WORLD(name) __attribute__((cleanup(end))) struct world name = {0}
+
 static void begin(struct world *world) {
+    session_fini(&world->session);
     *world = (struct world){0};
     session_init(&world->session, &OPS, world, &KEY);
 }
@@ -125,7 +132,7 @@ static void anonymous_enters_at_once_whatever_its_secret(void **state) {
     static const char *const secrets[] = {NULL, "", "anything"};
     static const char *const spellings[] = {"anonymous", "Anonymous", "ANONYMOUS"};
     for (size_t i = 0; i < 3; i++) {
-        struct world world;
+        WORLD(world);
         begin(&world);
         say(&world, COMMAND_LOGIN, spellings[i], secrets[i]);
         assert_string_equal(noted(&world), "reply LOGIN_SUCCESS 'logged in as user anonymous'; entered");
@@ -136,7 +143,7 @@ static void anonymous_enters_at_once_whatever_its_secret(void **state) {
 
 static void a_user_enters_when_the_answer_comes(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_LOGIN, "Alice", "rabbit");
     assert_string_equal(noted(&world), "ask login Alice rabbit");
@@ -145,13 +152,15 @@ static void a_user_enters_when_the_answer_comes(void **state) {
     session_login_done(&world.session, true, "alice", NULL);
     assert_string_equal(noted(&world), "reply LOGIN_SUCCESS 'logged in as user alice'; entered");
     assert_int_equal(world.session.state, SESSION_IN);
-    assert_string_equal(world.session.user, "alice");
-    assert_string_equal(world.session.asked, "Alice");
+    assert_string_equal(session_user(&world.session), "alice");
+    say(&world, COMMAND_ACTIVITY_MESSAGE, "Alice", "rabbit"); // as it was spelled then, too
+    say(&world, COMMAND_ACTIVITY_MESSAGE, "ALICE", "rabbit");
+    assert_string_equal(noted(&world), "publish as alice; publish as alice");
 }
 
 static void a_refused_login_is_told_and_closed(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_LOGIN, "alice", "wrong");
     noted(&world);
@@ -163,7 +172,7 @@ static void a_refused_login_is_told_and_closed(void **state) {
 
 static void a_redirected_client_hears_success_first_and_is_then_over(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     world.redirect = true;
     say(&world, COMMAND_LOGIN, "anonymous", NULL);
@@ -176,7 +185,7 @@ static void a_redirected_client_hears_success_first_and_is_then_over(void **stat
 
 static void a_user_without_a_secret_is_invalid(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_LOGIN, "alice", NULL);
     assert_string_equal(noted(&world), "reply INVALID_MESSAGE 'LOGIN needs a secret unless the username is "
@@ -185,7 +194,7 @@ static void a_user_without_a_secret_is_invalid(void **state) {
 
 static void a_second_login_counts_and_enters_again(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGIN, "bob", "builder");
@@ -201,7 +210,7 @@ static void a_second_login_counts_and_enters_again(void **state) {
 
 static void a_second_login_may_be_anonymous_and_forgets_the_first(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGIN, "anonymous", NULL);
@@ -212,7 +221,7 @@ static void a_second_login_may_be_anonymous_and_forgets_the_first(void **state) 
 
 static void a_second_login_that_fails_closes(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGIN, "bob", "wrong");
@@ -223,7 +232,7 @@ static void a_second_login_that_fails_closes(void **state) {
 
 static void an_answer_to_a_session_that_is_over_is_ignored(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_LOGIN, "alice", "rabbit");
     session_invalid(&world.session, "the line is too long");
@@ -240,7 +249,7 @@ static void an_answer_to_a_session_that_is_over_is_ignored(void **state) {
 
 static void a_registered_client_is_not_logged_in_but_may_log_in(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_REGISTER, "alice", "rabbit");
     assert_string_equal(noted(&world), "ask register alice rabbit");
@@ -253,7 +262,7 @@ static void a_registered_client_is_not_logged_in_but_may_log_in(void **state) {
 
 static void registering_does_not_let_one_publish(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_REGISTER, "alice", "rabbit");
     session_register_done(&world.session, true, "alice", NULL);
@@ -265,7 +274,7 @@ static void registering_does_not_let_one_publish(void **state) {
 
 static void a_refused_registration_is_told_and_closed(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_REGISTER, "alice", "rabbit");
     noted(&world);
@@ -278,7 +287,7 @@ static void anonymous_cannot_be_registered(void **state) {
     (void)state;
     static const char *const spellings[] = {"anonymous", "aNONYMOUS"};
     for (size_t i = 0; i < 2; i++) {
-        struct world world;
+        WORLD(world);
         begin(&world);
         say(&world, COMMAND_REGISTER, spellings[i], "x");
         assert_string_equal(noted(&world), "reply REGISTER_FAILED 'anonymous is reserved'; finish");
@@ -287,7 +296,7 @@ static void anonymous_cannot_be_registered(void **state) {
 
 static void registering_after_login_is_invalid(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_REGISTER, "carol", "x");
@@ -299,7 +308,7 @@ static void registering_after_login_is_invalid(void **state) {
 
 static void an_activity_before_login_fails(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_ACTIVITY_MESSAGE, "anonymous", NULL);
     assert_string_equal(noted(&world),
@@ -331,7 +340,7 @@ static void rows_of_who_may_publish_as_whom(void **state) {
         {"\xc3\x85sa", "A\xcc\x8aSA", "rabbit", "\xc3\xa5sa"}, // composed or not, any case
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct world world;
+        WORLD(world);
         begin(&world);
         say(&world, COMMAND_LOGIN, rows[i].asked, "rabbit");
         if (strcmp(rows[i].asked, "anonymous") != 0)
@@ -355,7 +364,7 @@ static void a_spelling_too_long_to_keep_still_names_its_user(void **state) {
         memcpy(asked + i * 5, "o\xcc\xa8\xcc\x84", 6);
         memcpy(name + i * 2, "\xc7\xad", 3);
     }
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_LOGIN, asked, "rabbit");
     session_login_done(&world.session, true, name, NULL);
@@ -368,7 +377,7 @@ static void a_spelling_too_long_to_keep_still_names_its_user(void **state) {
 
 static void a_busy_reel_changes_nothing_and_takes_it_later(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     alice_logs_in(&world);
     struct session before = world.session;
@@ -388,7 +397,7 @@ static void a_farewell_is_answered_by_closing_only(void **state) {
                                              COMMAND_AUTHENTICATION_FAIL};
     for (size_t i = 0; i < 3; i++) {
         for (int logged_in = 0; logged_in < 2; logged_in++) {
-            struct world world;
+            WORLD(world);
             begin(&world);
             if (logged_in) alice_logs_in(&world);
             say(&world, farewells[i], NULL, NULL);
@@ -400,7 +409,7 @@ static void a_farewell_is_answered_by_closing_only(void **state) {
 
 static void a_server_introduces_itself_with_its_first_message_only(void **state) {
     (void)state;
-    struct world server;
+    WORLD(server);
     begin(&server);
     say(&server, COMMAND_AUTHENTICATE, NULL, "s3cret");
     assert_string_equal(noted(&server), "adopt");
@@ -410,13 +419,13 @@ static void a_server_introduces_itself_with_its_first_message_only(void **state)
     assert_string_equal(noted(&server), "");
 
     const char *late = "reply INVALID_MESSAGE 'AUTHENTICATE is accepted as the first message only'; finish";
-    struct world client;
+    WORLD(client);
     begin(&client);
     alice_logs_in(&client);
     say(&client, COMMAND_AUTHENTICATE, NULL, "s3cret");
     assert_string_equal(noted(&client), late);
 
-    struct world registered;
+    WORLD(registered);
     begin(&registered);
     say(&registered, COMMAND_REGISTER, "alice", "rabbit");
     session_register_done(&registered.session, true, "alice", NULL);
@@ -433,7 +442,7 @@ static void what_no_client_may_say_is_invalid_and_named(void **state) {
             command == COMMAND_AUTHENTICATION_FAIL)
             continue;
         for (int logged_in = 0; logged_in < 2; logged_in++) {
-            struct world world;
+            WORLD(world);
             begin(&world);
             if (logged_in) alice_logs_in(&world);
             say(&world, command, "alice", "rabbit");
@@ -449,7 +458,7 @@ static void what_no_client_may_say_is_invalid_and_named(void **state) {
 
 static void after_it_is_over_nothing_is_heard(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     say(&world, COMMAND_LOGOUT, NULL, NULL);
     noted(&world);
@@ -458,9 +467,28 @@ static void after_it_is_over_nothing_is_heard(void **state) {
     assert_string_equal(noted(&world), "");
 }
 
+static void without_memory_a_login_is_refused(void **state) {
+    (void)state;
+    for (long n = 1;; n++) {
+        WORLD(world);
+        begin(&world);
+        fault_after(n);
+        say(&world, COMMAND_LOGIN, "Alice", "rabbit");
+        if (world.session.state == SESSION_ASKING) session_login_done(&world.session, true, "alice", NULL);
+        if (!fault_off()) {
+            assert_int_equal(world.session.state, SESSION_IN);
+            assert_int_equal(n, 3); // the spelling, the name
+            return;
+        }
+        assert_int_equal(world.session.state, SESSION_CLOSED);
+        assert_non_null(strstr(noted(&world),
+                               "reply LOGIN_FAILED 'the server is out of memory; try again later'; finish"));
+    }
+}
+
 static void no_trace_of_the_secret_is_left(void **state) {
     (void)state;
-    struct world world;
+    WORLD(world);
     begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGOUT, NULL, NULL);
@@ -501,7 +529,7 @@ static enum who may_speak(enum who proven, enum who named, const char *secret) {
 
 // One connection's life. Returns how many activities were published.
 static unsigned live(struct dice *dice) {
-    struct world world;
+    WORLD(world);
     begin(&world);
     enum who proven = NOBODY;
     unsigned published = 0;
@@ -590,6 +618,7 @@ int main(void) {
         cmocka_unit_test(a_server_introduces_itself_with_its_first_message_only),
         cmocka_unit_test(what_no_client_may_say_is_invalid_and_named),
         cmocka_unit_test(after_it_is_over_nothing_is_heard),
+        cmocka_unit_test(without_memory_a_login_is_refused),
         cmocka_unit_test(no_trace_of_the_secret_is_left),
         cmocka_unit_test(authenticated_user_never_lies),
     };
