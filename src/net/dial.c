@@ -113,7 +113,7 @@ static int start_connecting(struct dial *dial, const struct address *to) {
         return -1;
     }
     sock_tune(fd);
-    dial->sock = sock_open(dial->loop, fd, on_connected, dial, &err);
+    dial->sock = sock_open(dial->loop, fd, SOCK_WANT_WRITE, on_connected, dial, &err);
     if (dial->sock == NULL) {
         cannot_connect(dial, err.text);
         close(fd);
@@ -123,7 +123,6 @@ static int start_connecting(struct dial *dial, const struct address *to) {
         cannot_connect(dial, strerror(errno));
         return -1;
     }
-    sock_want(dial->sock, SOCK_WANT_WRITE);
     return 0;
 }
 

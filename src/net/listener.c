@@ -166,9 +166,8 @@ struct listener *listener_open(struct loop *loop, const struct address *address,
     }
     listener->retry = timer_open(loop, on_retry, listener, err);
     if (listener->retry == NULL) goto fail;
-    listener->sock = sock_open(loop, fd, on_ready, listener, err);
+    listener->sock = sock_open(loop, fd, SOCK_WANT_READ, on_ready, listener, err);
     if (listener->sock == NULL) goto fail;
-    sock_want(listener->sock, SOCK_WANT_READ);
     return listener;
 fail:
     timer_close(listener->retry);

@@ -27,15 +27,13 @@ struct loop *loop_open(struct err *err) {
         return NULL;
     }
     int status = uv_loop_init(&loop->uv);
-    if (status < 0) goto out;
-    status = uv_async_init(&loop->uv, &loop->stay, NULL);
     if (status < 0) {
-        uv_loop_close(&loop->uv);
-        goto out;
+        loop_error(err, status, "make an event loop");
+        free(loop);
+        return NULL;
     }
-    return loop;
-out:
-    loop_error(err, status, "make an event loop");
+    if (socks_init(loop, err) == 0) return loop;
+    uv_loop_close(&loop->uv);
     free(loop);
     return NULL;
 }
@@ -48,7 +46,7 @@ static void must_be_closing(uv_handle_t *handle, void *unused) {
 void loop_close(struct loop *loop) {
     if (loop == NULL) return;
     assert(!loop->turning);
-    uv_close((uv_handle_t *)&loop->stay, NULL);
+    socks_close(loop);
     uv_walk(&loop->uv, must_be_closing, NULL);
     // Frees what waits for its close callback; a resolver that was cancelled in mid-question is waited for.
     uv_run(&loop->uv, UV_RUN_DEFAULT);

@@ -45,11 +45,10 @@ struct address_key address_key(const struct address *address);
 #define SOCK_WANT_WRITE 2u
 
 struct sock;
-// Takes `fd` (made non-blocking). `ready` gets the SOCK_WANT_* bits that hold; a hang-up
-// or error counts as whatever was wanted, recv() or send() then tells. Nothing is wanted at first.
-// On error NULL, and `fd` is still the caller's.
-struct sock *sock_open(struct loop *loop, int fd, void (*ready)(void *context, unsigned events),
-                       void *context, struct err *err);
+// Takes `fd`, which does not block. `ready` gets the SOCK_WANT_* bits that hold; a hang-up or error counts as
+// whatever was wanted, recv() or send() then tells. On error NULL, and `fd` is still the caller's.
+struct sock *sock_open(struct loop *loop, int fd, unsigned wanted,
+                       void (*ready)(void *context, unsigned events), void *context, struct err *err);
 void sock_want(struct sock *sock, unsigned events); // cheap when unchanged
 unsigned sock_wanted(const struct sock *sock);
 int sock_fd(const struct sock *sock);

@@ -46,17 +46,14 @@ void client_arrived(struct mail *mail, void *context) {
     framer_init(&client->framer, shard->settings.max_message);
     DL_APPEND2(shard->all, client, all_prev, all_next);
     struct err err;
-    client->sock = sock_open(shard->loop, client->fd, client_ready, client, &err);
+    client->sock = sock_open(shard->loop, client->fd, SOCK_WANT_READ, client_ready, client, &err);
     if (client->sock == NULL) {
         client_close(client, CLOSE_MEMORY);
         return;
     }
     client->fd = -1;
     shard_deadline(shard, client, &shard->newcomers, shard->settings.first_message_timeout_ms);
-    if (shard->draining)
-        client_finish(client, CLOSE_STOPPING);
-    else
-        sock_want(client->sock, SOCK_WANT_READ);
+    if (shard->draining) client_finish(client, CLOSE_STOPPING);
 }
 
 static void client_departed(struct client *client) {

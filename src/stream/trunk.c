@@ -32,7 +32,7 @@ static struct cable *cable_open(struct trunk *trunk, int fd, const struct addres
     struct cable *cable = calloc(1, sizeof *cable);
     if (cable == NULL) return NULL;
     struct err err;
-    cable->sock = sock_open(trunk->stream->loop, fd, cable_ready, cable, &err);
+    cable->sock = sock_open(trunk->stream->loop, fd, SOCK_WANT_READ, cable_ready, cable, &err);
     if (cable->sock == NULL) {
         free(cable);
         return NULL;
@@ -47,7 +47,6 @@ static struct cable *cable_open(struct trunk *trunk, int fd, const struct addres
         free(cable);
         return NULL;
     }
-    sock_want(cable->sock, SOCK_WANT_READ);
     return cable;
 }
 

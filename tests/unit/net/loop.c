@@ -53,7 +53,7 @@ static void the_flush_pass_follows_reads_mails_wakes_and_timers(void **state) {
     struct loop *loop = open_loop();
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    struct sock *sock = sock_open(loop, pair[0], on_ready, &story, NULL);
+    struct sock *sock = sock_open(loop, pair[0], 0, on_ready, &story, NULL);
     struct mailbox *mailbox = mailbox_open(loop, &story, NULL);
     struct wake *wake = wake_open(loop, on_woken, &story, NULL);
     struct timer *timer = timer_open(loop, on_fired, &story, NULL);
@@ -200,7 +200,7 @@ static void nothing_follows_a_close(void **state) {
     struct loop *loop = open_loop();
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    struct sock *sock = sock_open(loop, pair[0], on_ready, &story, NULL);
+    struct sock *sock = sock_open(loop, pair[0], 0, on_ready, &story, NULL);
     struct wake *wake = wake_open(loop, on_woken, &story, NULL);
     struct timer *timer = timer_open(loop, on_fired, &story, NULL);
     sock_want(sock, SOCK_WANT_READ | SOCK_WANT_WRITE);
