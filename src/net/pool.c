@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define STACK_BYTES (1024 * 1024) // password hashing takes its memory from the heap
 
@@ -68,10 +69,17 @@ static struct job *take(struct pool *pool, bool *background) {
     }
 }
 
+// On a machine that is busy the loops go first: what a worker does takes long anyway, what they do must not.
+static void step_back(void) {
+    int nice_now = getpriority(PRIO_PROCESS, 0); // of this thread: so it is on Linux
+    (void)setpriority(PRIO_PROCESS, 0, nice_now + POOL_NICE);
+}
+
 static void *worker(void *context) {
     struct pool *pool = context;
     bool background;
     struct job *job;
+    step_back();
     pthread_mutex_lock(&pool->lock);
     while ((job = take(pool, &background)) != NULL) {
         if (background) pool->background_busy = true;

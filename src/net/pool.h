@@ -15,6 +15,8 @@ struct job {
     struct job *next;
 };
 
+#define POOL_NICE 10 // workers are nicer than the rest of the process by so much
+
 struct pool;
 struct pool *pool_open(unsigned threads, size_t max_waiting, struct err *err);
 // False: `max_waiting` jobs wait already; the job stays the caller's. Any thread. `background` jobs run only

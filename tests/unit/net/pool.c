@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define MANY 200
 
@@ -239,6 +240,7 @@ struct probe {
     struct task task;
     sigset_t blocked;
     size_t stack;
+    int niceness;
 };
 
 static void look_around(struct job *job) {
@@ -246,13 +248,14 @@ static void look_around(struct job *job) {
     pthread_attr_t attributes;
     probe->task.worked = true;
     pthread_sigmask(SIG_BLOCK, NULL, &probe->blocked);
+    probe->niceness = getpriority(PRIO_PROCESS, 0);
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
         pthread_attr_getstacksize(&attributes, &probe->stack);
         pthread_attr_destroy(&attributes);
     }
 }
 
-static void workers_leave_signals_to_others_and_have_small_stacks(void **state) {
+static void workers_step_back_leave_signals_to_others_and_have_small_stacks(void **state) {
     (void)state;
     struct office office;
     struct probe probe = {0};
@@ -268,6 +271,8 @@ static void workers_leave_signals_to_others_and_have_small_stacks(void **state) 
     const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         assert_true(sigismember(&probe.blocked, signals[i]));
+    int ours = getpriority(PRIO_PROCESS, 0), most = 19;
+    assert_int_equal(probe.niceness, ours + POOL_NICE < most ? ours + POOL_NICE : most);
     assert_true(probe.stack >= 1024 * 1024 && probe.stack < 2 * 1024 * 1024);
     pool_close(pool);
     close_office(&office);
@@ -281,7 +286,7 @@ int main(void) {
         cmocka_unit_test(the_background_has_one_worker_at_most),
         cmocka_unit_test(closing_ends_what_is_begun_and_returns_the_rest_unworked),
         cmocka_unit_test(an_idle_pool_closes_and_none_is_fine),
-        cmocka_unit_test(workers_leave_signals_to_others_and_have_small_stacks),
+        cmocka_unit_test(workers_step_back_leave_signals_to_others_and_have_small_stacks),
     };
     return cmocka_run_group_tests_name("net pool", tests, NULL, NULL);
 }

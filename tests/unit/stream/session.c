@@ -86,16 +86,17 @@ static const struct session_ops OPS = {
     .adopt = on_adopt,
 };
 
-static void end(struct world *world) {
-    session_fini(&world->session);
-}
-#define WORLD(name) __attribute__((cleanup(end))) struct world name = {0}
-
 static void begin(struct world *world) {
-    session_fini(&world->session);
     *world = (struct world){0};
     session_init(&world->session, &OPS, world, &KEY);
 }
+
+static void end(struct world *world) {
+    session_fini(&world->session);
+}
+#define WORLD(name)                                                                                          \
+    __attribute__((cleanup(end))) struct world name;                                                         \
+    begin(&name)
 
 static enum session_result say(struct world *world, enum command command, const char *username,
                                const char *secret) {
@@ -133,7 +134,6 @@ static void anonymous_enters_at_once_whatever_its_secret(void **state) {
     static const char *const spellings[] = {"anonymous", "Anonymous", "ANONYMOUS"};
     for (size_t i = 0; i < 3; i++) {
         WORLD(world);
-        begin(&world);
         say(&world, COMMAND_LOGIN, spellings[i], secrets[i]);
         assert_string_equal(noted(&world), "reply LOGIN_SUCCESS 'logged in as user anonymous'; entered");
         assert_int_equal(world.session.state, SESSION_IN);
@@ -144,7 +144,6 @@ static void anonymous_enters_at_once_whatever_its_secret(void **state) {
 static void a_user_enters_when_the_answer_comes(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_LOGIN, "Alice", "rabbit");
     assert_string_equal(noted(&world), "ask login Alice rabbit");
     assert_int_equal(world.session.state, SESSION_ASKING);
@@ -161,7 +160,6 @@ static void a_user_enters_when_the_answer_comes(void **state) {
 static void a_refused_login_is_told_and_closed(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_LOGIN, "alice", "wrong");
     noted(&world);
     session_login_done(&world.session, false, NULL, "unknown user or wrong secret");
@@ -173,7 +171,6 @@ static void a_refused_login_is_told_and_closed(void **state) {
 static void a_redirected_client_hears_success_first_and_is_then_over(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     world.redirect = true;
     say(&world, COMMAND_LOGIN, "anonymous", NULL);
     assert_string_equal(noted(&world), "reply LOGIN_SUCCESS 'logged in as user anonymous'; entered; finish");
@@ -186,7 +183,6 @@ static void a_redirected_client_hears_success_first_and_is_then_over(void **stat
 static void a_user_without_a_secret_is_invalid(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_LOGIN, "alice", NULL);
     assert_string_equal(noted(&world), "reply INVALID_MESSAGE 'LOGIN needs a secret unless the username is "
                                        "anonymous'; finish");
@@ -195,7 +191,6 @@ static void a_user_without_a_secret_is_invalid(void **state) {
 static void a_second_login_counts_and_enters_again(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGIN, "bob", "builder");
     assert_string_equal(noted(&world), "ask login bob builder");
@@ -211,7 +206,6 @@ static void a_second_login_counts_and_enters_again(void **state) {
 static void a_second_login_may_be_anonymous_and_forgets_the_first(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGIN, "anonymous", NULL);
     assert_string_equal(noted(&world), "reply LOGIN_SUCCESS 'logged in as user anonymous'; entered again");
@@ -222,7 +216,6 @@ static void a_second_login_may_be_anonymous_and_forgets_the_first(void **state) 
 static void a_second_login_that_fails_closes(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGIN, "bob", "wrong");
     session_login_done(&world.session, false, NULL, "no");
@@ -233,7 +226,6 @@ static void a_second_login_that_fails_closes(void **state) {
 static void an_answer_to_a_session_that_is_over_is_ignored(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_LOGIN, "alice", "rabbit");
     session_invalid(&world.session, "the line is too long");
     assert_string_equal(noted(&world),
@@ -250,7 +242,6 @@ static void an_answer_to_a_session_that_is_over_is_ignored(void **state) {
 static void a_registered_client_is_not_logged_in_but_may_log_in(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_REGISTER, "alice", "rabbit");
     assert_string_equal(noted(&world), "ask register alice rabbit");
     session_register_done(&world.session, true, "alice", NULL);
@@ -263,7 +254,6 @@ static void a_registered_client_is_not_logged_in_but_may_log_in(void **state) {
 static void registering_does_not_let_one_publish(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_REGISTER, "alice", "rabbit");
     session_register_done(&world.session, true, "alice", NULL);
     noted(&world);
@@ -275,7 +265,6 @@ static void registering_does_not_let_one_publish(void **state) {
 static void a_refused_registration_is_told_and_closed(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_REGISTER, "alice", "rabbit");
     noted(&world);
     session_register_done(&world.session, false, "alice", "alice is already registered with the system");
@@ -288,7 +277,6 @@ static void anonymous_cannot_be_registered(void **state) {
     static const char *const spellings[] = {"anonymous", "aNONYMOUS"};
     for (size_t i = 0; i < 2; i++) {
         WORLD(world);
-        begin(&world);
         say(&world, COMMAND_REGISTER, spellings[i], "x");
         assert_string_equal(noted(&world), "reply REGISTER_FAILED 'anonymous is reserved'; finish");
     }
@@ -297,7 +285,6 @@ static void anonymous_cannot_be_registered(void **state) {
 static void registering_after_login_is_invalid(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_REGISTER, "carol", "x");
     assert_string_equal(noted(&world),
@@ -309,7 +296,6 @@ static void registering_after_login_is_invalid(void **state) {
 static void an_activity_before_login_fails(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_ACTIVITY_MESSAGE, "anonymous", NULL);
     assert_string_equal(noted(&world),
                         "reply AUTHENTICATION_FAIL 'ACTIVITY_MESSAGE needs a LOGIN before it'; finish");
@@ -341,7 +327,6 @@ static void rows_of_who_may_publish_as_whom(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         WORLD(world);
-        begin(&world);
         say(&world, COMMAND_LOGIN, rows[i].asked, "rabbit");
         if (strcmp(rows[i].asked, "anonymous") != 0)
             session_login_done(&world.session, true,
@@ -365,7 +350,6 @@ static void a_spelling_too_long_to_keep_still_names_its_user(void **state) {
         memcpy(name + i * 2, "\xc7\xad", 3);
     }
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_LOGIN, asked, "rabbit");
     session_login_done(&world.session, true, name, NULL);
     noted(&world);
@@ -378,7 +362,6 @@ static void a_spelling_too_long_to_keep_still_names_its_user(void **state) {
 static void a_busy_reel_changes_nothing_and_takes_it_later(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     alice_logs_in(&world);
     struct session before = world.session;
     world.busy = true;
@@ -398,7 +381,6 @@ static void a_farewell_is_answered_by_closing_only(void **state) {
     for (size_t i = 0; i < 3; i++) {
         for (int logged_in = 0; logged_in < 2; logged_in++) {
             WORLD(world);
-            begin(&world);
             if (logged_in) alice_logs_in(&world);
             say(&world, farewells[i], NULL, NULL);
             assert_string_equal(noted(&world), "finish");
@@ -410,7 +392,6 @@ static void a_farewell_is_answered_by_closing_only(void **state) {
 static void a_server_introduces_itself_with_its_first_message_only(void **state) {
     (void)state;
     WORLD(server);
-    begin(&server);
     say(&server, COMMAND_AUTHENTICATE, NULL, "s3cret");
     assert_string_equal(noted(&server), "adopt");
     assert_int_equal(server.session.state, SESSION_ADOPTED);
@@ -420,13 +401,11 @@ static void a_server_introduces_itself_with_its_first_message_only(void **state)
 
     const char *late = "reply INVALID_MESSAGE 'AUTHENTICATE is accepted as the first message only'; finish";
     WORLD(client);
-    begin(&client);
     alice_logs_in(&client);
     say(&client, COMMAND_AUTHENTICATE, NULL, "s3cret");
     assert_string_equal(noted(&client), late);
 
     WORLD(registered);
-    begin(&registered);
     say(&registered, COMMAND_REGISTER, "alice", "rabbit");
     session_register_done(&registered.session, true, "alice", NULL);
     noted(&registered);
@@ -443,7 +422,6 @@ static void what_no_client_may_say_is_invalid_and_named(void **state) {
             continue;
         for (int logged_in = 0; logged_in < 2; logged_in++) {
             WORLD(world);
-            begin(&world);
             if (logged_in) alice_logs_in(&world);
             say(&world, command, "alice", "rabbit");
             const char *log = noted(&world);
@@ -459,7 +437,6 @@ static void what_no_client_may_say_is_invalid_and_named(void **state) {
 static void after_it_is_over_nothing_is_heard(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     say(&world, COMMAND_LOGOUT, NULL, NULL);
     noted(&world);
     for (int i = 0; i < COMMAND_COUNT; i++)
@@ -471,7 +448,6 @@ static void without_memory_a_login_is_refused(void **state) {
     (void)state;
     for (long n = 1;; n++) {
         WORLD(world);
-        begin(&world);
         fault_after(n);
         say(&world, COMMAND_LOGIN, "Alice", "rabbit");
         if (world.session.state == SESSION_ASKING) session_login_done(&world.session, true, "alice", NULL);
@@ -489,7 +465,6 @@ static void without_memory_a_login_is_refused(void **state) {
 static void no_trace_of_the_secret_is_left(void **state) {
     (void)state;
     WORLD(world);
-    begin(&world);
     alice_logs_in(&world);
     say(&world, COMMAND_LOGOUT, NULL, NULL);
     static const struct secret_digest nothing;
@@ -530,7 +505,6 @@ static enum who may_speak(enum who proven, enum who named, const char *secret) {
 // One connection's life. Returns how many activities were published.
 static unsigned live(struct dice *dice) {
     WORLD(world);
-    begin(&world);
     enum who proven = NOBODY;
     unsigned published = 0;
     for (int turn = 0; turn < 40 && world.session.state != SESSION_CLOSED; turn++) {
