@@ -1,8 +1,8 @@
 // Many clients in one loop. See crowd.h.
 //
 //   epoll ──► recv into `input`, behind the member's tail ──► hear: activities, in bulk
-//                                                        └──► a line of another kind: the parser ──► the
-//                                                        state
+//                                                        └──► a frame of another kind: dialect->look ──► the
+//                                                             member's state
 #include "crowd.h"
 
 #include <assert.h>
@@ -21,6 +21,7 @@
 #define STARTS     64         // connections begun in one turn
 #define QUIET_NS   300000000u // so long must nothing change for everyone to be where he stays
 #define LOGIN_HEAD "{\"command\":\"LOGIN\","
+#define STUCK_ROOM 4096 // bytes that the kernel is asked to take for a member that will not read
 
 static void crowd_fail(struct crowd *crowd, const struct member *member, const char *what,
                        const char *detail) {
@@ -128,6 +129,8 @@ static void dial(struct crowd *crowd, struct member *member, unsigned at) {
         return;
     }
     (void)setsockopt(member->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (member->index >= crowd->count - crowd->stuck)
+        (void)setsockopt(member->fd, SOL_SOCKET, SO_RCVBUF, &(int){STUCK_ROOM}, sizeof(int));
     if (connect(member->fd, (const struct sockaddr *)&place->address, place->len) != 0 &&
         errno != EINPROGRESS) {
         lose(crowd, member, "connect", strerror(errno));
@@ -145,21 +148,18 @@ static void connected(struct crowd *crowd, struct member *member) {
         return;
     }
     set_state(crowd, member, ASKING);
-    if (buf_append_str(&member->out, buf_str(&crowd->logins[member->index % crowd->login_count])) != 0)
+    struct greeter greeter = {member->index, crowd->publishes, crowd_credentials(crowd, member)};
+    if (crowd->dialect->greet(&member->out, &greeter) != 0)
         lose(crowd, member, "memory is out", "");
     else
         crowd_send(crowd, member);
 }
 
-static void redirected(struct crowd *crowd, struct member *member, const struct message *message) {
-    char host[CROWD_PLACE_TEXT], port[8];
+static void moved(struct crowd *crowd, struct member *member, const struct sighting *seen) {
+    char port[8];
     struct err err;
-    snprintf(port, sizeof port, "%u", message->port);
-    if (!str_copy(message->hostname, host, sizeof host)) {
-        lose(crowd, member, "REDIRECT to too long a hostname", "");
-        return;
-    }
-    int place = find_place(crowd, host, port, &err);
+    snprintf(port, sizeof port, "%u", seen->port);
+    int place = find_place(crowd, seen->what, port, &err);
     if (place < 0)
         lose(crowd, member, "REDIRECT", err.text);
     else if (crowd->hold)
@@ -176,22 +176,27 @@ static void redirected(struct crowd *crowd, struct member *member, const struct 
 // --- reading
 // ------------------------------------------------------------------------------------------------
 
-static void take_line(struct crowd *crowd, struct member *member, struct str line) {
-    struct message message;
-    struct err err;
-    char info[160] = "";
-    if (message_parse(crowd->parser, line, &message, &err) != 0) {
-        lose(crowd, member, "the server sent what is not a message", err.text);
-    } else if (message.command == COMMAND_LOGIN_SUCCESS && member->state == ASKING) {
+static void take_frame(struct crowd *crowd, struct member *member, struct str frame) {
+    struct sighting seen;
+    switch (crowd->dialect->look(crowd->parser, frame, &seen)) {
+    case SIGHT_NOTHING: break;
+    case SIGHT_IN:
+        if (member->state != ASKING) {
+            lose(crowd, member, "the server let in who was in", "");
+            break;
+        }
         member->in_ns = gauge_now_ns();
         set_state(crowd, member, IN);
-    } else if (message.command == COMMAND_REDIRECT) {
-        redirected(crowd, member, &message);
-    } else if (message.command != COMMAND_ACTIVITY_BROADCAST || member->state != IN) {
-        str_copy(message.info, info, sizeof info);
-        lose(crowd, member, command_name(message.command), info);
+        break;
+    case SIGHT_PING:
+        if (buf_append_text(&member->out, crowd->dialect->pong) != 0)
+            lose(crowd, member, "memory is out", "");
+        else
+            crowd_send(crowd, member);
+        break;
+    case SIGHT_MOVE: moved(crowd, member, &seen); break;
+    case SIGHT_WRONG: lose(crowd, member, "the server said", seen.what); break;
     }
-    parser_forget(crowd->parser);
 }
 
 static void take_bytes(struct crowd *crowd, struct member *member, const char *data, size_t len,
@@ -203,17 +208,20 @@ static void take_bytes(struct crowd *crowd, struct member *member, const char *d
             data += taken;
             len -= taken;
         }
-        const char *end = len > 0 ? memchr(data, '\n', len) : NULL;
-        if (end == NULL) break;
-        size_t line = (size_t)(end - data);
-        take_line(crowd, member, (struct str){data, line > 0 && data[line - 1] == '\r' ? line - 1 : line});
+        size_t frame = len > 0 ? crowd->dialect->frame(data, len) : 0;
+        if (frame == DIALECT_GARBLED) {
+            lose(crowd, member, "the server sent what is not the protocol", "");
+            return;
+        }
+        if (frame == 0) break;
+        take_frame(crowd, member, (struct str){data, frame});
         if (member->hops != hops || member->state == GONE) return; // it has left this connection
-        data = end + 1;
-        len -= line + 1;
+        data += frame;
+        len -= frame;
     }
     buf_truncate(&member->tail, 0);
-    if (len > crowd->max_line)
-        lose(crowd, member, "the server sent a longer line than it should", "");
+    if (len > crowd->max_frame)
+        lose(crowd, member, "the server sent more at once than it should", "");
     else if (len > 0 && buf_append(&member->tail, data, len) != 0)
         lose(crowd, member, "memory is out", "");
 }
@@ -313,10 +321,16 @@ unsigned crowd_hops(const struct crowd *crowd, uint32_t hops[CROWD_MAX_HOPS + 1]
 }
 
 struct str crowd_credentials(const struct crowd *crowd, const struct member *member) {
-    struct str line = buf_str(&crowd->logins[member->index % crowd->login_count]);
-    size_t head = sizeof LOGIN_HEAD - 1;
-    assert(memcmp(line.ptr, LOGIN_HEAD, head) == 0);
-    return (struct str){line.ptr + head, line.len - head - 2}; // without "}\n"
+    return buf_str(&crowd->logins[member->index % crowd->login_count]);
+}
+
+void crowd_stick(struct crowd *crowd) {
+    for (uint32_t i = crowd->count - crowd->stuck; i < crowd->count; i++) {
+        struct member *member = &crowd->members[i];
+        if (member->state != IN) continue;
+        (void)epoll_ctl(crowd->epoll, EPOLL_CTL_DEL, member->fd, NULL);
+        set_state(crowd, member, STUCK);
+    }
 }
 
 // --- life
@@ -326,8 +340,13 @@ static int add_login(struct crowd *crowd, struct str name, struct str secret) {
     struct buf *grown = realloc(crowd->logins, (crowd->login_count + 1) * sizeof *grown);
     if (grown == NULL) return -1;
     crowd->logins = grown;
-    grown[crowd->login_count] = (struct buf){0};
-    return message_write_login(&grown[crowd->login_count++], COMMAND_LOGIN, name, secret);
+    struct buf *login = &grown[crowd->login_count++];
+    *login = (struct buf){0};
+    if (message_write_login(login, COMMAND_LOGIN, name, secret) != 0) return -1;
+    assert(memcmp(login->data, LOGIN_HEAD, sizeof LOGIN_HEAD - 1) == 0);
+    buf_consume(login, sizeof LOGIN_HEAD - 1);
+    buf_truncate(login, login->len - 2); // without "}\n"
+    return 0;
 }
 
 static int read_logins(struct crowd *crowd, const char *path, struct err *err) {
@@ -343,12 +362,17 @@ static int read_logins(struct crowd *crowd, const char *path, struct err *err) {
     return 0;
 }
 
-int crowd_open(struct crowd *crowd, const struct options *options, size_t max_line, struct err *err) {
-    *crowd = (struct crowd){.count = options->clients, .max_line = max_line, .changed_ns = gauge_now_ns()};
+int crowd_open(struct crowd *crowd, const struct options *options, size_t max_frame, struct err *err) {
+    *crowd = (struct crowd){.dialect = options->dialect,
+                            .count = options->clients,
+                            .stuck = options->stuck,
+                            .publishes = options->mode == MODE_LOAD,
+                            .max_frame = max_frame,
+                            .changed_ns = gauge_now_ns()};
     crowd->epoll = epoll_create1(EPOLL_CLOEXEC);
     crowd->members = calloc(options->clients, sizeof *crowd->members);
-    crowd->input = malloc(INPUT + max_line);
-    crowd->parser = parser_open(max_line, 64);
+    crowd->input = malloc(INPUT + max_frame);
+    crowd->parser = parser_open(max_frame, 64);
     if (crowd->epoll < 0) return err_system(err, errno, "epoll_create1");
     if (crowd->members == NULL || crowd->input == NULL || crowd->parser == NULL)
         return err_set(err, ERR_MEMORY, "memory is out");

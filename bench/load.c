@@ -2,6 +2,7 @@
 // options.
 //
 //   options ──► crowd: connect, log in, follow REDIRECT ──► traffic | idle | storm ──► report
+//                 └── dialect: seed 004, NATS, Redis, MQTT ──┘
 //
 // One thread and one epoll, so that it can be given a processor of its own. It reports its own share of one:
 // a run in which that comes near to 100 % has measured the generator.
@@ -62,7 +63,7 @@ static int run(const struct options *options, struct err *err) {
     int result = allow_files(options, err);
     if (result != 0) return result;
     (void)prctl(PR_SET_TIMERSLACK, 1000); // ns: wake when a Note is due, not 50 us later
-    result = crowd_open(&crowd, options, traffic_max_line(options), err);
+    result = crowd_open(&crowd, options, traffic_max_frame(options), err);
     if (result == 0) {
         switch (options->mode) {
         case MODE_LOAD: result = run_load(&crowd, options, err); break;

@@ -2,8 +2,8 @@
 // it, as which in its sequence, and when it was to be sent. Fixed width, so that reading it costs a few
 // instructions.
 //
-//   {"id":"load:RRRRRRRR:PPPPPPPP:SSSSSSSS:TTTTTTTTTTTTTTTT","type":"Note",...,"content":"xxx..."}
-//          this run      publisher sequence ns since the run began
+//   {"id":"load:RRRRRRRR:PPPPPPPP:SSSSSSSS:TTTTTTTTTTTTTTTT","type":"Note","@context":"...","content":"xxx..."}
+//          this run      publisher sequence ns since the run began         if there is room
 #pragma once
 
 #include "base/buf.h"
@@ -28,12 +28,11 @@ struct note_form {
 
 void note_form_init(struct note_form *form, uint32_t run);
 
-// Appends a whole ACTIVITY_MESSAGE line around a Note of `size` bytes (at least form->least). *fields: where
-// in `out` the fields begin. -1: memory is out.
-int note_write(const struct note_form *form, struct str credentials, size_t size, struct buf *out,
-               size_t *fields);
+// Appends a Note of `size` bytes (at least form->least). *fields: where in `out` the fields begin. -1: memory
+// is out.
+int note_write(const struct note_form *form, size_t size, struct buf *out, size_t *fields);
 
-// Puts numbers into the fields of such a line.
+// Puts numbers into the fields of a Note.
 void note_fill(char *fields, const struct note *note);
 
 static inline uint32_t note_digits8(const char *digits) {

@@ -12,15 +12,18 @@
 #define LOGINS_AT_A_TIME 64
 
 static const char help[] =
-    "load: puts heraldd, or any server of the same protocol, under load, and checks every delivery.\n"
+    "load: puts heraldd, or another server that broadcasts, under load, and checks every delivery.\n"
     "Loopback only.\n\n"
     "use: load --servers HOST:PORT[,HOST:PORT...] --clients N [OPTION...]\n\n"
     "  --servers LIST     where to connect; REDIRECT is followed 5 times\n"
+    "  --dialect NAME     seed004 (heraldd), nats, redis, mqtt, or bare (bench/limit) (seed004)\n"
     "  --clients N        connections; each hears everything (100)\n"
     "  --publishers P     how many of them publish (1)\n"
     "  --rate R           activities a second in total; 0: saturate (0)\n"
     "  --window W         when saturating: published and not yet delivered to all (256)\n"
     "  --size BYTES       of each activity object (300)\n"
+    "  --wire BYTES       of each delivery instead, with all that the protocol adds\n"
+    "  --stuck N          so many of the clients, the last, read nothing; they are no readers (0)\n"
     "  --pace N           logins under way at a time (64; storm: all)\n"
     "  --begin N          clients begin at the first N of the servers, in turn (all; storm: 1)\n"
     "  --seconds S        how long to measure, or to stay idle (5)\n"
@@ -38,11 +41,14 @@ static const char help[] =
 
 enum {
     SERVERS = 1,
+    DIALECT,
     CLIENTS,
     PUBLISHERS,
     RATE,
     WINDOW,
     SIZE,
+    WIRE,
+    STUCK_CLIENTS,
     PACE,
     BEGIN,
     SECONDS,
@@ -108,9 +114,14 @@ static int take(struct options *options, int option, const char *name, char *val
     case PACE: return take_count(name, value, 1, 1000000, &options->pace, err);
     case BEGIN: return take_count(name, value, 1, OPTIONS_MAX_SERVERS, &options->begin, err);
     case SIZE:
+    case WIRE:
         if (take_count(name, value, 1, 64u << 20, &size, err) != 0) return -1;
-        options->size = size;
+        *(option == SIZE ? &options->size : &options->wire) = size;
         return 0;
+    case STUCK_CLIENTS: return take_count(name, value, 0, 1000000, &options->stuck, err);
+    case DIALECT:
+        options->dialect = dialect_find(value);
+        return options->dialect != NULL ? 0 : wrong(err, name, "seed004, nats, redis, mqtt or bare");
     case SECONDS: return take_number(name, value, &options->seconds, err);
     case WARMUP: return take_number(name, value, &options->warmup, err);
     case DEADLINE: return take_number(name, value, &options->deadline, err);
@@ -128,10 +139,10 @@ static void choose_defaults(struct options *options) {
 }
 
 int options_parse(struct options *options, int argc, char **argv, struct err *err) {
-    *options = (struct options){.clients = 100,
+    *options = (struct options){.dialect = &dialect_seed004,
+                                .clients = 100,
                                 .publishers = 1,
                                 .window = 256,
-
                                 .size = 300,
                                 .seconds = 5,
                                 .warmup = 1,
@@ -139,11 +150,14 @@ int options_parse(struct options *options, int argc, char **argv, struct err *er
                                 .login = LOGIN_ANONYMOUS};
     int mode = MODE_LOAD, json = 0, progress = 0, at = 0, result = 0;
     const struct option table[] = {{"servers", required_argument, NULL, SERVERS},
+                                   {"dialect", required_argument, NULL, DIALECT},
                                    {"clients", required_argument, NULL, CLIENTS},
                                    {"rate", required_argument, NULL, RATE},
                                    {"publishers", required_argument, NULL, PUBLISHERS},
                                    {"window", required_argument, NULL, WINDOW},
                                    {"size", required_argument, NULL, SIZE},
+                                   {"wire", required_argument, NULL, WIRE},
+                                   {"stuck", required_argument, NULL, STUCK_CLIENTS},
                                    {"seconds", required_argument, NULL, SECONDS},
                                    {"warmup", required_argument, NULL, WARMUP},
                                    {"pace", required_argument, NULL, PACE},
@@ -170,7 +184,8 @@ int options_parse(struct options *options, int argc, char **argv, struct err *er
     options->progress = progress != 0;
     if (optind < argc) return err_set(err, ERR_INVALID, "%s is no option; --help tells them", argv[optind]);
     if (options->server_count == 0) return err_set(err, ERR_INVALID, "say where: --servers HOST:PORT");
-    if (options->publishers > options->clients)
-        return wrong(err, "publishers", "at most as many as --clients");
+    if (options->stuck >= options->clients) return wrong(err, "stuck", "less than --clients");
+    if (options->publishers > options->clients - options->stuck)
+        return wrong(err, "publishers", "at most as many as --clients that read");
     return 0;
 }

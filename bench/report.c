@@ -60,7 +60,10 @@ static void json_begin(const char *mode, const struct crowd *crowd) {
     uint32_t hops[CROWD_MAX_HOPS + 1];
     printf("{");
     json_text("mode", mode);
+    printf(",");
+    json_text("dialect", crowd->dialect->name);
     json_count("clients", crowd->count);
+    json_count("stuck", crowd->stuck);
     json_count("logged_in", crowd->in);
     printf(",\"servers\":[");
     for (size_t i = 0; i < crowd->place_count; i++) {
@@ -114,8 +117,8 @@ static void json_traffic(const struct options *options, const struct traffic_rep
     json_count("publishers", options->publishers);
     json_number("rate", options->rate);
     json_count("window", options->rate > 0 ? 0 : options->window);
-    json_count("size", options->size);
-    json_count("line", report->line);
+    json_count("size", report->size);
+    json_count("wire", report->wire);
     json_number("seconds", seconds);
     json_count("published", report->published);
     printf(",\"deliveries\":{\"expected\":%llu", (unsigned long long)report->expected);
@@ -165,7 +168,7 @@ void report_traffic(const struct options *options, const struct crowd *crowd,
     }
     text_places(crowd);
     printf("%-12s %llu by %u publishers, of %zu bytes (%zu as delivered)\n", "published",
-           (unsigned long long)report->published, options->publishers, options->size, report->line);
+           (unsigned long long)report->published, options->publishers, report->size, report->wire);
     printf("%-12s %llu expected, %llu seen, %llu lost, %llu doubled, %llu out of order, %llu garbled\n",
            "deliveries", (unsigned long long)report->expected, (unsigned long long)report->seen,
            (unsigned long long)report->lost, (unsigned long long)report->doubled,

@@ -3,27 +3,29 @@
 //   PROBING ─every member has heard a probe─► WARMING ──► MEASURING ──► DRAINING ─all is delivered, or too
 //   late─►
 //
-//   publish: what is due by the clock, or what the window has room for ──► the publishers' sockets
-//   hear:    every line ──► ledger (order, once) ──► window ──► histogram
+//   publish: what is due by the clock, or what the window has room for ──► one write for each publisher
+//   hear:    every frame ──► ledger (order, once) ──► window ──► histogram
 #include "traffic.h"
 
 #include "note.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#define PROBE      NOTE_MOST  // as publisher: a Note that only asks who hears it
-#define PROBE_NS   500000000u // until the next one
-#define SECOND_NS  1000000000u
-#define LINE_SLACK 8192 // what a server may add to a Note
+#define PROBE     NOTE_MOST  // as publisher: a Note that only asks who hears it
+#define PROBE_NS  500000000u // until the next one
+#define SECOND_NS 1000000000u
+#define SLACK     8192 // what a protocol may add to a Note
 #define BACKLOG_MOST                                                                                         \
     (256u << 10) // bytes that wait for a publisher's socket before the window is not filled further
 
 struct publisher {
     struct member *member;
-    struct buf line; // an ACTIVITY_MESSAGE, to be filled in
-    size_t fields;   // where
+    struct buf frame; // a publication, to be filled in
+    size_t fields;    // where
+    bool pending;     // its member->out has grown
     uint32_t published;
     uint32_t complete; // of these, delivered to all
     uint32_t *heard;   // by sequence, modulo `mask` + 1: how many have heard it
@@ -37,12 +39,14 @@ struct traffic {
     struct ledger ledger;
     struct publisher *publishers;
     uint32_t share, mask; // of the window: one publisher's; its rings' size less one
-    size_t line,
-        fields;        // where newline and fields of the last delivery were: where the next ones are, mostly
+    size_t size;          // of a Note
+    size_t frame,
+        fields;        // length of the last delivery, and where its fields were: so are the next ones, mostly
     uint64_t began_ns; // the run's zero
     uint64_t measure_ns; // since then: latencies count from here
     uint64_t due;        // at a rate: how many are due or published
-    bool *probed;        // by member
+    uint32_t probing;    // the publisher that is asked about
+    bool *probed;        // by member: has heard it
     uint32_t probed_count;
 };
 
@@ -54,7 +58,7 @@ static void hear_note(struct traffic *traffic, struct member *member, const stru
     if (note->publisher >= traffic->options->publishers) {
         if (note->publisher != PROBE)
             traffic->report->garbled++;
-        else if (!traffic->probed[member->index]) {
+        else if (note->sequence == traffic->probing && !traffic->probed[member->index]) {
             traffic->probed[member->index] = true;
             traffic->probed_count++;
         }
@@ -75,17 +79,19 @@ static void hear_note(struct traffic *traffic, struct member *member, const stru
     if (note->due_ns >= traffic->measure_ns) histogram_add(&traffic->report->latency, run_ns - note->due_ns);
 }
 
-// Most lines are as long as the last and have their fields at the same place. Any other is looked at in full.
-static const char *find_fields(struct traffic *traffic, const char *line, size_t left) {
-    if (traffic->line > 0 && left >= traffic->line && line[traffic->line - 1] == '\n' &&
-        memcmp(line + traffic->fields, traffic->form.mark, NOTE_MARK_LEN) == 0)
-        return line + traffic->fields;
-    const char *end = memchr(line, '\n', left);
-    if (end == NULL) return NULL;
-    const char *fields = memmem(line, (size_t)(end - line), traffic->form.mark, NOTE_MARK_LEN);
-    if (fields == NULL || (size_t)(end - fields) < NOTE_FIELDS_LEN) return NULL;
-    traffic->line = (size_t)(end - line) + 1;
-    traffic->fields = (size_t)(fields - line);
+// Most frames are as long as the last and have their fields at the same place. Any other is looked at in
+// full.
+static const char *find_fields(struct traffic *traffic, const char *data, size_t left) {
+    const struct dialect *dialect = traffic->options->dialect;
+    if (traffic->frame > 0 && left >= traffic->frame && data[traffic->frame - 1] == dialect->last &&
+        memcmp(data + traffic->fields, traffic->form.mark, NOTE_MARK_LEN) == 0)
+        return data + traffic->fields;
+    size_t frame = dialect->frame(data, left);
+    if (frame == 0 || frame == DIALECT_GARBLED) return NULL;
+    const char *fields = memmem(data, frame, traffic->form.mark, NOTE_MARK_LEN);
+    if (fields == NULL || (size_t)(data + frame - fields) < NOTE_FIELDS_LEN) return NULL;
+    traffic->frame = frame;
+    traffic->fields = (size_t)(fields - data);
     return fields;
 }
 
@@ -98,7 +104,7 @@ static size_t hear(void *context, struct member *member, const char *data, size_
         if (fields == NULL) break;
         note_read(fields, &note);
         hear_note(traffic, member, &note, now_ns);
-        taken += traffic->line;
+        taken += traffic->frame;
     }
     return taken;
 }
@@ -106,16 +112,29 @@ static size_t hear(void *context, struct member *member, const char *data, size_
 // --- publishing
 // ---------------------------------------------------------------------------------------------
 
+static uint64_t run_ns(const struct traffic *traffic) {
+    return gauge_now_ns() - traffic->began_ns;
+}
+
 // Adds a Note to what waits for the publisher's socket.
 static void put_note(struct traffic *traffic, struct publisher *publisher, const struct note *note) {
     struct buf *out = &publisher->member->out;
     size_t at = out->len;
-    if (buf_append_str(out, buf_str(&publisher->line)) != 0) {
+    if (buf_append_str(out, buf_str(&publisher->frame)) != 0) {
         traffic->crowd->failed = true;
         err_set(&traffic->crowd->err, ERR_MEMORY, "memory is out");
         return;
     }
     note_fill(out->data + at + publisher->fields, note);
+    publisher->pending = true;
+}
+
+static void send_pending(struct traffic *traffic) {
+    for (uint32_t i = 0; i < traffic->options->publishers; i++) {
+        struct publisher *publisher = &traffic->publishers[i];
+        if (publisher->pending && publisher->member->fd >= 0) crowd_send(traffic->crowd, publisher->member);
+        publisher->pending = false;
+    }
 }
 
 static void publish_one(struct traffic *traffic, uint32_t index, uint64_t due_ns) {
@@ -130,60 +149,66 @@ static void publish_one(struct traffic *traffic, uint32_t index, uint64_t due_ns
     traffic->report->published++;
 }
 
-// Returns when the next one is due (since the run began).
-static uint64_t publish_due(struct traffic *traffic, uint64_t now_ns) {
+// All that is due until then. Returns when the next one is (since the run began).
+static uint64_t publish_due(struct traffic *traffic, uint64_t until_ns) {
     double gap_ns = 1e9 / traffic->options->rate;
-    uint64_t due_ns;
-    while ((due_ns = (uint64_t)((double)traffic->due * gap_ns)) <= now_ns) {
+    uint64_t due_ns, now_ns = run_ns(traffic);
+    while ((due_ns = (uint64_t)((double)traffic->due * gap_ns)) <= until_ns) {
         uint32_t index = (uint32_t)(traffic->due++ % traffic->options->publishers);
         publish_one(traffic, index, due_ns);
         if (due_ns >= traffic->measure_ns) histogram_add(&traffic->report->tardy, now_ns - due_ns);
-        crowd_send(traffic->crowd, traffic->publishers[index].member);
         if (traffic->crowd->failed) break;
     }
+    send_pending(traffic);
     return due_ns;
 }
 
 static void publish_room(struct traffic *traffic, uint64_t now_ns) {
     for (uint32_t i = 0; i < traffic->options->publishers; i++) {
         struct publisher *publisher = &traffic->publishers[i];
-        bool any = false;
         while (publisher->published - publisher->complete < traffic->share &&
-               publisher->member->out.len < BACKLOG_MOST && !traffic->crowd->failed) {
+               publisher->member->out.len < BACKLOG_MOST && !traffic->crowd->failed)
             publish_one(traffic, i, now_ns);
-            any = true;
-        }
-        if (any && publisher->member->fd >= 0) crowd_send(traffic->crowd, publisher->member);
     }
+    send_pending(traffic);
 }
 
 // --- phases
 // -------------------------------------------------------------------------------------------------
-
-static uint64_t run_ns(const struct traffic *traffic) {
-    return gauge_now_ns() - traffic->began_ns;
-}
 
 static bool heard_all(const struct traffic *traffic) {
     const struct traffic_report *report = traffic->report;
     return traffic->ledger.seen == report->published * traffic->ledger.readers;
 }
 
-// Everyone hears everyone, so the servers are linked, when all have heard one probe of the first publisher.
-static int probe(struct traffic *traffic, struct err *err) {
+// Until everyone has heard a probe of that publisher.
+static int probe(struct traffic *traffic, uint32_t index, struct err *err) {
     struct crowd *crowd = traffic->crowd;
+    struct publisher *publisher = &traffic->publishers[index];
     uint64_t next_ns = 0, end_ns = gauge_now_ns() + (uint64_t)(traffic->options->deadline * 1e9);
-    for (uint32_t round = 0; traffic->probed_count < crowd->count && !crowd->failed;) {
+    traffic->probing = index;
+    traffic->probed_count = 0;
+    memset(traffic->probed, 0, crowd->count * sizeof *traffic->probed);
+    while (traffic->probed_count < crowd->count && !crowd->failed) {
         uint64_t now = gauge_now_ns();
         if (now >= end_ns)
             return err_set(err, ERR_SYSTEM, "only %u of %u clients hear client %u: are the servers linked?",
-                           traffic->probed_count, crowd->count, traffic->publishers[0].member->index);
+                           traffic->probed_count, crowd->count, publisher->member->index);
         if (now >= next_ns) {
-            put_note(traffic, &traffic->publishers[0], &(struct note){PROBE, round++, 0});
-            crowd_send(crowd, traffic->publishers[0].member);
+            put_note(traffic, publisher, &(struct note){PROBE, index, 0});
+            send_pending(traffic);
             next_ns = now + PROBE_NS;
         }
-        crowd_turn(crowd, next_ns);
+        crowd_turn(crowd, next_ns < end_ns ? next_ns : end_ns);
+    }
+    return 0;
+}
+
+// The servers are linked when everyone hears the first publisher of each.
+static int probe_all(struct traffic *traffic, struct err *err) {
+    uint32_t servers = (uint32_t)traffic->crowd->place_count, publishers = traffic->options->publishers;
+    for (uint32_t i = 0; i < servers && i < publishers; i++) {
+        if (probe(traffic, i, err) != 0) return -1;
     }
     return 0;
 }
@@ -207,6 +232,8 @@ static void publish_until(struct traffic *traffic, const char *phase, uint64_t e
         crowd_turn(traffic->crowd, traffic->began_ns + (next_ns < end_ns ? next_ns : end_ns));
         say_progress(traffic, phase, &said_ns, now_ns);
     }
+    if (traffic->options->rate > 0 && end_ns > 0 && !traffic->crowd->failed)
+        (void)publish_due(traffic, end_ns - 1); // what came due in the last turn
 }
 
 // What was published is waited for, and then a moment more for what must not come.
@@ -239,7 +266,7 @@ static int measure(struct traffic *traffic, struct err *err) {
 // ---------------------------------------------------------------------------------------------------
 
 static struct member *nth_of_place(const struct crowd *crowd, unsigned place, uint32_t nth) {
-    for (uint32_t i = 0; i < crowd->count; i++) {
+    for (uint32_t i = 0; i < crowd->count - crowd->stuck; i++) {
         if (crowd->members[i].place == place && nth-- == 0) return &crowd->members[i];
     }
     return NULL;
@@ -256,12 +283,31 @@ static void choose_publishers(struct traffic *traffic) {
     }
 }
 
+// What each publisher sends, around a Note of `size` bytes.
+static int frame_notes(struct traffic *traffic, size_t size, struct err *err) {
+    const struct dialect *dialect = traffic->options->dialect;
+    if (size < traffic->form.least || size > UINT32_MAX)
+        return err_set(err, ERR_INVALID, "--size must be %zu or more, --wire what the protocol adds to it",
+                       traffic->form.least);
+    traffic->size = size;
+    traffic->frame = 0;
+    for (uint32_t i = 0; i < traffic->options->publishers; i++) {
+        struct publisher *publisher = &traffic->publishers[i];
+        struct buf *frame = &publisher->frame;
+        struct str credentials = crowd_credentials(traffic->crowd, publisher->member);
+        buf_truncate(frame, 0);
+        if (dialect->before(frame, credentials, size) != 0 ||
+            note_write(&traffic->form, size, frame, &publisher->fields) != 0 ||
+            buf_append_text(frame, dialect->after) != 0)
+            return err_set(err, ERR_MEMORY, "memory is out");
+    }
+    return 0;
+}
+
 static int traffic_open(struct traffic *traffic, struct err *err) {
     const struct options *options = traffic->options;
     struct crowd *crowd = traffic->crowd;
     note_form_init(&traffic->form, (uint32_t)gauge_now_ns() ^ (uint32_t)getpid());
-    if (options->size < traffic->form.least)
-        return err_set(err, ERR_INVALID, "--size must be %zu or more", traffic->form.least);
     traffic->share = options->window / options->publishers;
     if (traffic->share == 0) traffic->share = 1;
     for (traffic->mask = 1; traffic->mask < 4 * (traffic->share | 256); traffic->mask *= 2) {
@@ -270,18 +316,15 @@ static int traffic_open(struct traffic *traffic, struct err *err) {
     traffic->publishers = calloc(options->publishers, sizeof *traffic->publishers);
     traffic->probed = calloc(crowd->count, sizeof *traffic->probed);
     if (traffic->publishers == NULL || traffic->probed == NULL ||
-        ledger_open(&traffic->ledger, crowd->count, options->publishers) != 0)
+        ledger_open(&traffic->ledger, crowd->count - crowd->stuck, options->publishers) != 0)
         goto memory;
     choose_publishers(traffic);
     for (uint32_t i = 0; i < options->publishers; i++) {
         struct publisher *publisher = &traffic->publishers[i];
         publisher->heard = calloc((size_t)traffic->mask + 1, sizeof *publisher->heard);
-        struct str credentials = crowd_credentials(crowd, publisher->member);
-        if (publisher->heard == NULL ||
-            note_write(&traffic->form, credentials, options->size, &publisher->line, &publisher->fields) != 0)
-            goto memory;
+        if (publisher->heard == NULL) goto memory;
     }
-    return 0;
+    return frame_notes(traffic, options->size, err);
 memory:
     return err_set(err, ERR_MEMORY, "memory is out");
 }
@@ -289,7 +332,7 @@ memory:
 static void traffic_close(struct traffic *traffic) {
     for (uint32_t i = 0; traffic->publishers != NULL && i < traffic->options->publishers; i++) {
         free(traffic->publishers[i].heard);
-        buf_wipe(&traffic->publishers[i].line); // it has a secret
+        buf_wipe(&traffic->publishers[i].frame); // it may have a secret
     }
     free(traffic->publishers);
     free(traffic->probed);
@@ -303,7 +346,14 @@ static void traffic_sum_up(const struct traffic *traffic) {
     report->lost = report->expected - report->seen;
     report->doubled = traffic->ledger.doubled;
     report->out_of_order = traffic->ledger.out_of_order;
-    report->line = traffic->line;
+    report->size = traffic->size;
+    report->wire = traffic->frame;
+}
+
+// --wire: a probe has told what the protocol adds to a Note.
+static int fit_wire(struct traffic *traffic, struct err *err) {
+    size_t added = traffic->frame - traffic->size, wire = traffic->options->wire;
+    return wire == 0 ? 0 : frame_notes(traffic, wire > added ? wire - added : 0, err);
 }
 
 int traffic_run(struct crowd *crowd, const struct options *options, struct traffic_report *report,
@@ -314,9 +364,11 @@ int traffic_run(struct crowd *crowd, const struct options *options, struct traff
         crowd->hear = hear;
         crowd->context = &traffic;
         crowd->hold = true;
-        result = probe(&traffic, err);
+        result = probe_all(&traffic, err);
     }
+    if (result == 0 && !crowd->failed) result = fit_wire(&traffic, err);
     if (result == 0) {
+        crowd_stick(crowd);
         result = measure(&traffic, err);
         traffic_sum_up(&traffic);
     }
@@ -329,6 +381,6 @@ int traffic_run(struct crowd *crowd, const struct options *options, struct traff
     return result;
 }
 
-size_t traffic_max_line(const struct options *options) {
-    return options->size + LINE_SLACK;
+size_t traffic_max_frame(const struct options *options) {
+    return (options->size > options->wire ? options->size : options->wire) + SLACK;
 }

@@ -14,7 +14,7 @@ struct traffic_report {
     uint64_t garbled;  // of this run, but with numbers that were never sent
     uint64_t measured; // deliveries between `from` and `to`
     uint64_t measured_published;
-    size_t line;              // bytes of a delivered line, newline included
+    size_t size, wire;        // bytes of a Note, and of what delivers it
     struct reading before;    // before anyone connected (filled by the caller)
     struct reading from, to;  // the measured time
     struct histogram latency; // ns from when a Note was to be sent; all of the measured time, however late
@@ -25,5 +25,5 @@ struct traffic_report {
 int traffic_run(struct crowd *crowd, const struct options *options, struct traffic_report *report,
                 struct err *err);
 
-// The longest line that may come back.
-size_t traffic_max_line(const struct options *options);
+// The longest frame that may come back.
+size_t traffic_max_frame(const struct options *options);

@@ -93,6 +93,20 @@ def test_a_note_has_exactly_the_size_that_was_asked_for_and_its_publisher_s_name
     assert activity.one("type") == "Note"
 
 
+def test_a_delivery_has_exactly_the_bytes_on_the_wire_that_were_asked_for(start):
+    report = load([start()], clients=2, rate=20, seconds=0.5, warmup=0, wire=500)
+    all_well(report, 2)
+    assert report["wire"] == 500 > report["size"]
+
+
+def test_clients_that_are_stuck_are_cut_off_and_all_others_hear_everything(start):
+    server = start(log_level="info", max_message="64KiB", reel_segments=4, reel_segment_size="128KiB")
+    report = load([server], clients=12, stuck=2, window=64, size=4000, seconds=1, warmup=0)
+    all_well(report, 10)
+    server.stop()
+    server.wait_log(r"lapped=2\b", msg="stopped")
+
+
 def test_idle_connections_are_counted_and_measured(start):
     server = start(log_level="info")
     report = load([server], "--idle", clients=300, seconds=0.2, pid=pids(server))
@@ -145,6 +159,8 @@ class Faulty:
                     return
                 if key.fileobj is self.listener:
                     client, _ = self.listener.accept()
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self.greet(client)
                     self.clients[client] = b""
                     self.loop.register(client, selectors.EVENT_READ)
                 elif key.fileobj in self.clients:
@@ -163,18 +179,32 @@ class Faulty:
         if not data:
             self.hang_up(client)
             return
-        *lines, self.clients[client] = (self.clients[client] + data).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if message["command"] == "LOGIN":
-                self.log_in(client)
-            else:
-                self.broadcast(message["activity"])
+        messages, self.clients[client] = self.split(self.clients[client] + data)
+        for message in messages:
+            self.answer(client, message)
 
-    @staticmethod
-    def send(client, data):
+    def send(self, client, data):
+        piece = 7 if self.fault == "sends in pieces" else len(data) or 1
         with contextlib.suppress(OSError):  # it has left
-            client.sendall(data)
+            for at in range(0, len(data), piece):
+                client.sendall(data[at:at + piece])
+
+    # What another protocol does in its own way: greet, split, answer, line (test_fanout.py).
+
+    def greet(self, client):
+        """What it says before it is asked."""
+
+    def split(self, data):
+        """(whole messages, the rest)."""
+        *lines, rest = data.split(b"\n")
+        return lines, rest
+
+    def answer(self, client, message):
+        message = json.loads(message)
+        if message["command"] == "LOGIN":
+            self.log_in(client)
+        else:
+            self.broadcast(message["activity"])
 
     def log_in(self, client):
         self.logins += 1
@@ -182,6 +212,11 @@ class Faulty:
         if self.fault == "redirects for ever":
             host, port = self.address.split(":")
             self.send(client, json.dumps({"command": "REDIRECT", "hostname": host, "port": int(port)}).encode() + b"\n")
+
+    @staticmethod
+    def line(activity):
+        activity = {"authenticated_user": "anonymous", **activity}
+        return json.dumps({"command": "ACTIVITY_BROADCAST", "activity": activity}).encode() + b"\n"
 
     def broadcast(self, activity):
         _, _, publisher, sequence, _ = activity["id"].split(":")
@@ -192,11 +227,6 @@ class Faulty:
                 line = self.spoil(client, activity, int(sequence), line)
             if client in self.clients:
                 self.send(client, line)
-
-    @staticmethod
-    def line(activity):
-        activity = {"authenticated_user": "anonymous", **activity}
-        return json.dumps({"command": "ACTIVITY_BROADCAST", "activity": activity}).encode() + b"\n"
 
     def spoil(self, client, activity, sequence, line):
         if self.fault == "stalls" and 5 <= sequence < 15:
@@ -234,12 +264,14 @@ def faulty():
         server.close()
 
 
-def run_faulty(server, status):
-    return load([server], clients=3, publishers=2, rate=100, seconds=0.4, warmup=0, deadline=1, status=status)
+def run_faulty(server, status, **options):
+    return load([server], clients=3, publishers=2, rate=100, seconds=0.4, warmup=0, deadline=1, status=status,
+                **options)
 
 
-def test_lines_are_understood_however_a_server_writes_them(faulty):
-    all_well(run_faulty(faulty(None), 0), 3)
+@pytest.mark.parametrize("how", [None, "sends in pieces"])
+def test_lines_are_understood_however_a_server_writes_them(faulty, how):
+    all_well(run_faulty(faulty(how), 0), 3)
 
 
 @pytest.mark.parametrize("fault, counts", [
@@ -287,6 +319,9 @@ def test_a_client_is_not_redirected_for_ever(faulty):
     (["--rate", "much"], 2, "--rate must be a number"),
     (["--nonsense"], 2, "--help"),
     (["--size", "10"], 1, "--size must be"),
+    (["--wire", "100"], 1, "--wire"),
+    (["--stuck", "100"], 2, "--stuck must be less"),
+    (["--dialect", "latin"], 2, "--dialect must be seed004"),
 ])
 def test_wrong_options_are_told(start, words, status, what):
     _, said = load([start(log_level="info")], *words, status=status)
