@@ -203,13 +203,16 @@ static bool is_us(const struct node *node, const struct settings_target *target)
            (address_is_loopback(&node->settings->listen) || address_is_wildcard(&node->settings->listen));
 }
 
+const char *node_target_host(const struct settings_target *target) {
+    return strcmp(target->host, "localhost") == 0 ? "127.0.0.1" : target->host;
+}
+
 static bool target_refused(void *context, const struct settings_target *target) {
     struct node *node = context;
     const char *why = NULL;
-    const char *host = strcmp(target->host, "localhost") == 0 ? "127.0.0.1" : target->host;
     if (is_us(node, target))
         why = "it is this server itself";
-    else if (peers_at(&node->peers, host, target->port) != NULL)
+    else if (peers_at(&node->peers, node_target_host(target), target->port) != NULL)
         why = "it is linked to us already; another link would close a circle";
     if (why == NULL) return false;
     // It may stay so for good: said the first times only.
@@ -238,6 +241,7 @@ void node_forget(struct node *node, const struct peer *peer) {
 static void peer_forgotten(void *context, const struct peer *peer) {
     struct node *node = context;
     log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "unheard for three intervals"));
+    node_hangs(node, peer, true);
     node_forget(node, peer);
 }
 

@@ -60,6 +60,15 @@ static void node_send_info(struct node *node, const struct node_link *link, enum
 // --- going
 // --------------------------------------------------------------------------------------------------
 
+// Who hangs, or is back, may be one of those that we dial (tree.h, rule 5).
+void node_hangs(struct node *node, const struct peer *peer, bool hangs) {
+    for (size_t i = 0; i < node->tree.count; i++) {
+        const struct settings_target *target = &node->tree.targets[i];
+        if (target->port == peer->port && strcmp(node_target_host(target), peer->hostname) == 0)
+            node->tree.hangs[i] = hangs;
+    }
+}
+
 static void peer_unreachable(void *context, const struct peer *peer) {
     struct node *node = context;
     log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "its link is down"));
@@ -79,8 +88,12 @@ static void link_remove(struct node *node, struct node_link *link) {
 }
 
 static uint64_t link_deadline(const struct node *node, const struct node_link *link) {
-    if (link->state == NODE_LINK_GREETING) return link->since_ms + NODE_GREETING_MS;
     uint64_t silence = node_silence_ms(node);
+    if (link->state == NODE_LINK_GREETING) {
+        if (!tree_must_speak(&node->tree)) return link->since_ms + NODE_GREETING_MS;
+        if (node->tree.count == 1) return UINT64_MAX; // there is nobody else to go to
+        return link->since_ms + (silence > NODE_GREETING_MS ? silence : NODE_GREETING_MS);
+    }
     if (link->announced || link->herald) return link->heard_ms + silence;
     // Not a plain server that announces rarely, but one that hangs: its kernel accepted us.
     if (link->mute && node->tree.count > 1)
@@ -88,11 +101,19 @@ static uint64_t link_deadline(const struct node *node, const struct node_link *l
     return UINT64_MAX;
 }
 
+static void link_hangs(struct node *node, const struct node_link *link) {
+    struct peer *peer, *next;
+    HASH_ITER(hh, node->peers.table, peer, next) {
+        if (peer->link == link->id) node_hangs(node, peer, true);
+    }
+}
+
 static void link_gone(struct node *node, struct node_link *link, const char *why, uint64_t now_ms) {
     bool up = link->state == NODE_LINK_UP, dialled = link->dialled;
-    bool elsewhere =
-        link->leaving || link_deadline(node, link) <= now_ms; // it will not be there when we come back
+    bool silent = link_deadline(node, link) <= now_ms;
+    bool elsewhere = link->leaving || silent; // it will not be there when we come back
     log_info(L_MSG(up ? "link down" : "link refused"), L_STR("peer", link->address), L_STR("why", why));
+    if (silent) link_hangs(node, link);
     link_remove(node, link);
     if (!dialled) return;
     if (up && elsewhere)
@@ -248,7 +269,9 @@ void node_links_tick(struct node *node, uint64_t now_ms) {
     struct node_link *link, *next;
     HASH_ITER(hh, node->links, link, next) {
         if (link_deadline(node, link) > now_ms) continue;
-        if (link->state == NODE_LINK_GREETING) {
+        if (link->state == NODE_LINK_GREETING && tree_must_speak(&node->tree)) {
+            node_cut(node, link, "it hangs: it has not said a word", now_ms);
+        } else if (link->state == NODE_LINK_GREETING) {
             link->mute = true;
             node_link_up(node, link, false, now_ms);
         } else {

@@ -16,6 +16,10 @@
 //  plain;
 //     one that refuses the plain greeting too, or cannot be reached, is greeted as Herald again the time
 //     after.
+//  5. A plain server may take a greeting in silence, and so does the kernel of one that hangs. A target that
+//  was
+//     there and fell silent is no parent before it says something; who cannot be reached may be another the
+//     time after.
 #pragma once
 
 #include "base/dice.h"
@@ -34,6 +38,7 @@ struct tree {
     enum tree_state state;
     struct settings_target targets[SETTINGS_MAX_CONNECT];
     bool plain[SETTINGS_MAX_CONNECT]; // rule 4
+    bool hangs[SETTINGS_MAX_CONNECT]; // rule 5, as far as we know
     size_t count, current;
     bool renewed;                 // the targets are others than when the one was dialled that we are at
     uint64_t next_ms;             // WAITING: when to try
@@ -54,6 +59,8 @@ const struct settings_target *tree_dial(struct tree *tree,
 bool tree_greets_plainly(const struct tree *tree);              // the current target
 void tree_failed(struct tree *tree, uint64_t now_ms);           // the dial or the greeting did not succeed
 void tree_greeting(struct tree *tree);                          // connected; AUTHENTICATE is sent
+void tree_spoke(struct tree *tree);                             // rule 5: the current target said something
+bool tree_must_speak(const struct tree *tree);                  // rule 5: its silence is no consent
 void tree_refused_greeting(struct tree *tree, uint64_t now_ms); // rule 4; GREETING, or late: LINKED
 void tree_linked(struct tree *tree, uint64_t now_ms);
 void tree_lost(struct tree *tree, uint64_t now_ms);        // the link went down

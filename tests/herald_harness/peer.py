@@ -6,6 +6,7 @@
 SERVER_ANNOUNCE comes by the clock, so a Peer puts it aside (`announces`) and goes on to the next message
 unless the test asks for one."""
 
+import select
 import socket
 import threading
 
@@ -190,6 +191,10 @@ class Parent:
 
     def listen(self):
         self.sock.listen(16)
+
+    def is_dialled(self):
+        """Somebody waits to be accepted."""
+        return bool(select.select([self.sock], [], [], 0)[0])
 
     def accept_raw(self, seconds=None):
         """The next connection, nothing read from it."""

@@ -53,12 +53,23 @@ def is_sanitized(path=None):
         return False
 
 
-_reserved = set()
+_reserved = {}  # port: a name in the kernel that no other process of tests can have meanwhile
+
+
+def _reserve(port):
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        mark.bind(f"\0herald-tests-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    _reserved[port] = mark
+    return True
 
 
 def reserve_port():
-    """A port free just now, for a server that must be known before it is started. Not of those that the system gives
-    to whoever connects: one of these could be taken by then."""
+    """A port free just now, for a server that must be known before it is started, and that stays its own while it is
+    away. Not of those that the system gives to whoever connects: one of these could be taken by then."""
     least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         port = random.SystemRandom().randrange(10240, least) if least > 12000 else 0
@@ -69,8 +80,7 @@ def reserve_port():
             except OSError:
                 continue
             port = sock.getsockname()[1]
-        if port not in _reserved:
-            _reserved.add(port)
+        if port not in _reserved and _reserve(port):
             return port
 
 
