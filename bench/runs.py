@@ -75,6 +75,8 @@ MODES = {
                            ("server CPU s", "{:.2f}", at("server_cpu_seconds")), OWN, OTHERS]),
 }
 
+PARTS = {"reel": "bench/bench_reel", "sends": "bench/sends"}  # programs that measure a part of the server alone
+
 
 def load(mode, servers, words):
     command = [*mode.prefix(1), f"{BUILD}/bench/load", "--servers", ",".join(server.address for server in servers),
@@ -127,7 +129,7 @@ def measure(mode, runs, words):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description="measures Herald on this machine")
-    parser.add_argument("mode", choices=[*MODES, "reel"])
+    parser.add_argument("mode", choices=[*MODES, *PARTS])
     parser.add_argument("--runs", type=int, help="how many, of which the median is told")
     parser.add_argument("--urgent", action="store_true",
                         help="go before all other processes (nice -20): for a machine that is not quiet; needs root")
@@ -138,12 +140,13 @@ def main():
     arguments = parser.parse_args(words[:cut])
     try:
         with stoppable(), contextlib.ExitStack() as stack:
-            build("heraldd", "bench/load", "bench/bench_reel")
+            part = PARTS.get(arguments.mode)
+            build(*([part] if part else ["heraldd", "bench/load"]))
             describe()
             if arguments.urgent:
                 stack.enter_context(urgency())
-            if arguments.mode == "reel":
-                return subprocess.run([f"{BUILD}/bench/bench_reel"], cwd=ROOT, check=False).returncode
+            if part:
+                return subprocess.run([f"{BUILD}/{part}"], cwd=ROOT, check=False).returncode
             measure(MODES[arguments.mode], arguments.runs, words[cut + 1:])
     except Failed as failure:
         sys.stdout.flush()
