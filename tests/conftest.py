@@ -4,6 +4,7 @@
     shared         one server for all tests of a module that only need some server
     client         an unauthenticated connection to the shared server
     parent()       a listening peer that a heraldd can be told to connect to
+    plain          the folder of a build without sanitizers
 
 The binary: $HERALDD, or build/heraldd. Deadlines: 10 s, 30 s with sanitizers, or $HERALD_DEADLINE."""
 
@@ -13,9 +14,9 @@ import pytest
 
 pytest.register_assert_rewrite("herald_harness.connection", "herald_harness.peer", "herald_harness.values")
 
-from herald_harness import Parent, Peer, Server  # noqa: E402
+from herald_harness import Parent, Peer, Server, built  # noqa: E402
 from herald_harness.clock import set_patience  # noqa: E402
-from herald_harness.server import is_sanitized  # noqa: E402
+from herald_harness.server import ROOT, is_sanitized  # noqa: E402
 
 
 def pytest_configure(config):
@@ -89,6 +90,15 @@ def dial(start):
         server.wait_log(msg="link up", after=mark)
         return peer
     return make
+
+
+@pytest.fixture
+def plain():
+    """The folder of a build without sanitizers: that of the heraldd under test, or the one of stage `gcc`."""
+    for folder in (built("src", "client").parents[1], ROOT / "build-gcc"):
+        if (folder / "src" / "client" / "libherald.a").exists() and not is_sanitized(folder / "examples" / "echo"):
+            return folder
+    return pytest.skip("needs a build without sanitizers: run the stage gcc before")
 
 
 @pytest.fixture(scope="module")

@@ -241,16 +241,22 @@ def test_machines_that_vanish_are_noticed(start, row):
 
 def test_half_a_million_lock_messages(start, row, dial):
     server = start(**WIDE, lock_window="1h")
+    listener = server.anonymous()
     beside, hostile = Beside(server), dial(server)
     swallow(hostile.sock)
     lines = (b'{"command":"LOCK_REQUEST","username":"flood-%d","secret":"s"}\n' % n for n in range(500_000))
     began = time.monotonic()
-    pour(hostile.sock, blocks_of(lines))
+    over = b'{"command":"ACTIVITY_BROADCAST","activity":{"word":"over"}}\n'
+    pour(hostile.sock, blocks_of(itertools.chain(lines, [over])))
+    while listener.hear(120).get("word") != "over":
+        pass
     honest = dial(server)
     name, secret = new_name(), new_secret()
     honest.request(name, secret)
-    while honest.expect(("LOCK_REQUEST", "LOCK_ALLOWED", "LOCK_DENIED", "ACTIVITY_BROADCAST"), 60).get("username") != name:
+    answers = ("LOCK_REQUEST", "LOCK_ALLOWED", "LOCK_DENIED", "ACTIVITY_BROADCAST")
+    while (answer := honest.expect(answers, 60)).get("username") != name:
         pass
+    assert answer["command"] == "LOCK_ALLOWED", answer
     took = time.monotonic() - began
     hostile.abort()
     honest.close()
@@ -303,15 +309,42 @@ def test_mute_from_the_start(start, row):
         f"all ended, it was left after {time.monotonic() - began:.0f} s; worst: the last", [server], took)
 
 
-def test_logins_with_wrong_secrets(start, row, crowd):
-    """10,000 guesses at one name: they are slowed down, and nobody else is."""
-    server = start(**{**WIDE, "login_failures": 5, "login_delay": "1s", "hash_queue": 64})
+class Guesser(Stranger):
+    """Guesses, and when it is closed another goes on."""
+
+    def __init__(self, crowd, port, data):
+        super().__init__(crowd, port, data)
+        self.port = port
+
+    def on_close(self):
+        super().on_close()
+        self.crowd.wrong += b"wrong secret" in self.told
+        if self.crowd.guessing:
+            self.crowd.go_later(self, 0.02)
+
+    def go(self):
+        self.crowd.add(Guesser(self.crowd, self.port, self.data))
+
+
+def test_guesses_at_a_secret(start, row, crowd):
+    """100 at a time guess at one name, and again when they are told no: past --login-failures a guess waits, and only so
+    many wait. Nobody else does."""
+    server = start(**{**WIDE, "login_failures": 5, "login_delay": "2s", "hash_queue": 16})
     name, secret = server.register()
     beside = Beside(server)
-    for _ in range(2000):
-        crowd.add(Stranger(crowd, server.port, login_line(name, new_secret())))
-    crowd.run(lambda: crowd.closed >= 1500, lambda: f"{crowd.closed} refused", 120)
-    client = server.client("127.0.0.2")
-    client.login(name, secret)
-    row("guesses at a secret", "2,000 at once from one address", "refused or held back, the owner logs in from "
-        "elsewhere; worst: round trip beside", [server], beside.end())
+    crowd.wrong, crowd.guessing = 0, True
+    for _ in range(100):
+        crowd.add(Guesser(crowd, server.port, login_line(name, new_secret())))
+    crowd.run(lambda: crowd.wrong >= 5, "the first are refused", 30)
+    crowd.serve(lambda: False, 10)
+    crowd.guessing, most = False, 5 + 2 * 16 + 8  # what was in the queue before the fifth had failed, and who waited then
+    assert crowd.wrong <= most, f"{crowd.wrong} guesses were looked at"
+
+    def owner_gets_in():
+        client = server.client("127.0.0.2")
+        client.send_login(name, secret)
+        return client.expect(("LOGIN_SUCCESS", "LOGIN_FAILED"))["command"] == "LOGIN_SUCCESS"
+    eventually(owner_gets_in, "the owner logs in from elsewhere")
+    row("guesses at a secret", "100 at a time from one address, for 10 s",
+        f"{crowd.closed} answered, {crowd.wrong} of them looked at, the owner logs in from elsewhere; worst: round trip beside",
+        [server], beside.end())

@@ -15,6 +15,7 @@ from herald_harness.grove import Grove, census, identity
 
 MIB = 1 << 20
 QUIET = {"log_level": "info", "shards": 1}
+STEADY = 2.0  # seconds; an announce interval so long that nobody is thought dead on a machine that is busy
 PAUSE = 0.02  # seconds; where a grove's ears are not read meanwhile, that they do not fall behind
 
 
@@ -47,6 +48,12 @@ class Reading:
         except OSError:
             pass
 
+    def end(self):
+        """It reads no more, and the connection ends as by a crash: not before nobody waits for it any more."""
+        self.peer.sock.shutdown(socket.SHUT_RD)
+        self.thread.join()
+        self.peer.abort()
+
 
 def pour(peer, lines, block=2000):
     """Sends lines in blocks; False when the other side closed meanwhile."""
@@ -64,7 +71,7 @@ def pour(peer, lines, block=2000):
 
 def test_twenty_servers_and_five_hundred_clients(start, crowd):
     """Everyone comes to the first server at once: they even out over all, and one activity reaches everyone."""
-    grove = Grove(start, [(at - 1) // 3 for at in range(1, 20)])
+    grove = Grove(start, [(at - 1) // 3 for at in range(1, 20)], STEADY)
     by = crowd.add(Bystander(grove.servers[0].port, pause=PAUSE))
     for _ in range(500):
         crowd.invite(grove.servers[0].port)
@@ -80,7 +87,7 @@ def test_twenty_servers_and_five_hundred_clients(start, crowd):
 def test_a_storm_of_connections(start, crowd):
     """900 at one of three servers at once: a third says nothing, a third nonsense, a third logs in. Who was there
     goes on; who says nothing is closed in time; at the end every descriptor is free again."""
-    grove = Grove(start, [0, 0], first_message_timeout="2s")
+    grove = Grove(start, [0, 0], STEADY, first_message_timeout="2s")
     server, ear = grove.servers[0], grove.ears[0]
     before, memory = server.descriptors(), server.rss()
     bystanders = [crowd.add(Bystander(one.port, f"by{one.port}-", PAUSE)) for one in grove.servers]
@@ -102,7 +109,7 @@ def test_a_storm_of_connections(start, crowd):
 def test_a_storm_of_logins(start, crowd):
     """40 with secrets at one of three servers whose queue for hashing has 4 places: who does not fit is told so and
     comes again; all get in, none with a wrong secret, and who was there goes on."""
-    grove = Grove(start, [0, 0], hash_queue=4, verified_ttl="0", login_failures=100000)
+    grove = Grove(start, [0, 0], STEADY, hash_queue=4, verified_ttl="0", login_failures=100000)
     server = grove.servers[0]
     accounts = [server.register() for _ in range(6)]
     by = crowd.add(Bystander(server.port, pause=PAUSE))
@@ -281,12 +288,13 @@ def test_a_flood_of_locks_leaves_room_for_others(start, dial, crowd):
     before = server.rss()
     hostile = dial(server)
     reading = Reading(hostile)
-    flood = threading.Thread(target=pour, args=(hostile, [lock_request(b"flood-%d" % n, b"s") for n in range(70_000)]))
+    lines = [lock_request(b"flood-%d" % n, b"s") for n in range(70_000)]
+    lines.append(b'{"command":"ACTIVITY_BROADCAST","activity":{"word":"over"}}\n')
+    flood = threading.Thread(target=pour, args=(hostile, lines))
     flood.start()
     trips = by.trips
-    crowd.run(lambda: not flood.is_alive(), "the flood is sent", 4 * patience())
-    hostile.broadcast({"word": "over"})
     crowd.run(lambda: "over" in listener.heard, "the flood has come in", 4 * patience())
+    flood.join()
     goes_on(crowd, by)
     assert by.trips - trips >= 20
     honest = dial(server)
@@ -296,8 +304,7 @@ def test_a_flood_of_locks_leaves_room_for_others(start, dial, crowd):
     while (answer := honest.expect(answers)).get("username") != name:
         pass
     assert answer["command"] == "LOCK_ALLOWED", answer
-    hostile.abort()
-    reading.thread.join()
+    reading.end()
     server.wait_log(msg="link down")
     honest.close()
     server.wait_log(msg="link down", count=2)
@@ -347,8 +354,7 @@ def test_a_peer_that_reads_no_activities_is_cut(start, dial, crowd):
                   "who reads hears all")
     assert server.count_log(msg="link down") == 1
     assert server.rss() - before < 48 * MIB
-    awake.abort()
-    reading.thread.join()
+    reading.end()
 
 
 def test_a_flood_of_ids_leaves_room_for_others(start, dial):
@@ -356,7 +362,7 @@ def test_a_flood_of_ids_leaves_room_for_others(start, dial):
     there is still heard of, and clients are sent to it. When the liar goes, all it invented goes with it."""
     server = start(**QUIET, announce_interval="60s")
     hostile = dial(server)
-    Reading(hostile)
+    reading = Reading(hostile)
     lines = (b'{"command":"SERVER_ANNOUNCE","id":"liar-%d","load":1000,"hostname":"127.0.0.1","port":9}\n' % n
              for n in range(10_000))
     assert pour(hostile, lines)
@@ -367,7 +373,7 @@ def test_a_flood_of_ids_leaves_room_for_others(start, dial):
     eventually(lambda: honest.id in census(server), "the honest server is known")
     server.anonymous()
     assert server.client().login().expect("REDIRECT")["port"] == 4567
-    hostile.abort()
+    reading.end()
     eventually(lambda: census(server).keys() == {identity(server), honest.id}, "the liar's are forgotten")
 
 

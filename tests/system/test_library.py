@@ -26,15 +26,6 @@ def fake(start):
     return lambda *args, **kwargs: start.keep(Fake(*args, **kwargs))
 
 
-@pytest.fixture
-def plain():
-    """The folder of a build without sanitizers: that of the heraldd under test, or the one of stage `gcc`."""
-    for folder in (built("src", "client").parents[1], ROOT / "build-gcc"):
-        if (folder / "src" / "client" / "libherald.a").exists() and not is_sanitized(folder / "examples" / "echo"):
-            return folder
-    return pytest.skip("needs a build without sanitizers: run the stage gcc before")
-
-
 def sanitized():
     return is_sanitized(built("tests", "unit", "client", "drive"))
 
