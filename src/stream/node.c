@@ -241,7 +241,7 @@ void node_forget(struct node *node, const struct peer *peer) {
 static void peer_forgotten(void *context, const struct peer *peer) {
     struct node *node = context;
     log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "unheard for three intervals"));
-    node_hangs(node, peer, true);
+    node_must_speak(node, peer);
     node_forget(node, peer);
 }
 

@@ -60,12 +60,12 @@ static void node_send_info(struct node *node, const struct node_link *link, enum
 // --- going
 // --------------------------------------------------------------------------------------------------
 
-// Who hangs, or is back, may be one of those that we dial (tree.h, rule 5).
-void node_hangs(struct node *node, const struct peer *peer, bool hangs) {
+// It may be one of those that we dial (tree.h, rule 5).
+void node_must_speak(struct node *node, const struct peer *peer) {
     for (size_t i = 0; i < node->tree.count; i++) {
         const struct settings_target *target = &node->tree.targets[i];
         if (target->port == peer->port && strcmp(node_target_host(target), peer->hostname) == 0)
-            node->tree.hangs[i] = hangs;
+            node->tree.must_speak[i] = true;
     }
 }
 
@@ -101,10 +101,10 @@ static uint64_t link_deadline(const struct node *node, const struct node_link *l
     return UINT64_MAX;
 }
 
-static void link_hangs(struct node *node, const struct node_link *link) {
+static void link_fell_silent(struct node *node, const struct node_link *link) {
     struct peer *peer, *next;
     HASH_ITER(hh, node->peers.table, peer, next) {
-        if (peer->link == link->id) node_hangs(node, peer, true);
+        if (peer->link == link->id) node_must_speak(node, peer);
     }
 }
 
@@ -113,7 +113,7 @@ static void link_gone(struct node *node, struct node_link *link, const char *why
     bool silent = link_deadline(node, link) <= now_ms;
     bool elsewhere = link->leaving || silent; // it will not be there when we come back
     log_info(L_MSG(up ? "link down" : "link refused"), L_STR("peer", link->address), L_STR("why", why));
-    if (silent) link_hangs(node, link);
+    if (silent) link_fell_silent(node, link);
     link_remove(node, link);
     if (!dialled) return;
     if (up && elsewhere)
@@ -270,7 +270,7 @@ void node_links_tick(struct node *node, uint64_t now_ms) {
     HASH_ITER(hh, node->links, link, next) {
         if (link_deadline(node, link) > now_ms) continue;
         if (link->state == NODE_LINK_GREETING && tree_must_speak(&node->tree)) {
-            node_cut(node, link, "it hangs: it has not said a word", now_ms);
+            node_cut(node, link, "it does not answer", now_ms);
         } else if (link->state == NODE_LINK_GREETING) {
             link->mute = true;
             node_link_up(node, link, false, now_ms);

@@ -68,7 +68,7 @@ static enum node_result on_announce(struct node *node, struct node_link *link, c
     if (heard == PEERS_NEW)
         log_info(L_MSG("server heard"), L_STR("id", peer->id), L_STR("hostname", peer->hostname),
                  L_UINT("port", peer->port), L_UINT("load", peer->load));
-    if (heard == PEERS_NEW) node_hangs(node, peer, false);
+    if (heard == PEERS_NEW && link->herald) node_must_speak(node, peer);
     node->ops->server_heard(node->context, peer, now_ms);
     announce_check_circle(node, link, peer, now_ms);
     if (announce_due(node, peer, heard, now_ms)) announce_forward(node, link, peer);
@@ -116,7 +116,6 @@ static void on_goodbye(struct node *node, struct node_link *link, struct str id)
     struct peer *peer = peers_find(&node->peers, id);
     if (peer == NULL || peer->link != link->id) return;
     log_info(L_MSG("server forgotten"), L_STR("id", peer->id), L_STR("why", "it said goodbye"));
-    node_hangs(node, peer, true);
     node_forget(node, peer);
     buf_truncate(&node->line, 0);
     if (message_write_goodbye(&node->line, id) == 0) node_send_others(node, link->id, true);
@@ -218,7 +217,8 @@ enum node_result node_message(struct node *node, uint32_t id, const struct messa
     struct node_link *link = node_link_find(node, id);
     if (link == NULL) return NODE_TAKEN; // cut, and not yet closed
     link->mute = false;
-    if (link->dialled) tree_spoke(&node->tree);
+    if (link->dialled)
+        tree_spoke(&node->tree, link->herald || (link->greeted_herald && message->command == COMMAND_HERALD));
     if (link->state == NODE_LINK_GREETING && !greeting_message(node, link, message, now_ms))
         return NODE_TAKEN;
     link_handler handler = handlers[message->command];

@@ -21,7 +21,7 @@ void node_refuse(struct node *node, struct node_link *link, enum command command
 void node_greeting_refused(struct node *node, const struct node_link *link, uint64_t now_ms);
 // Two Herald servers that dialled each other keep one link. False: `link` was the one to go.
 bool node_link_unique(struct node *node, struct node_link *link, struct str herald_id, uint64_t now_ms);
-void node_hangs(struct node *node, const struct peer *peer, bool hangs);
+void node_must_speak(struct node *node, const struct peer *peer);
 void node_links_tick(struct node *node, uint64_t now_ms);
 uint64_t node_links_deadline(const struct node *node);
 

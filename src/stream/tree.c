@@ -39,7 +39,7 @@ void tree_set_targets(struct tree *tree, const struct stream_settings *settings,
     if (tree_has_targets(tree, settings)) return;
     memcpy(tree->targets, settings->connect, sizeof tree->targets);
     memset(tree->plain, 0, sizeof tree->plain);
-    memset(tree->hangs, 0, sizeof tree->hangs);
+    memset(tree->must_speak, 0, sizeof tree->must_speak);
     tree->count = settings->connect_count;
     tree->current = 0;
     tree->renewed = tree->state != TREE_ROOT && tree->state != TREE_WAITING;
@@ -91,7 +91,7 @@ bool tree_greets_plainly(const struct tree *tree) {
 void tree_failed(struct tree *tree, uint64_t now_ms) {
     if (tree->state != TREE_DIALLING && tree->state != TREE_GREETING) return;
     tree->plain[tree->current] = false; // rule 4: who comes back may be another
-    if (tree->state == TREE_DIALLING) tree->hangs[tree->current] = false;
+    if (tree->state == TREE_DIALLING) tree->must_speak[tree->current] = false;
     tree_step(tree, now_ms);
 }
 
@@ -100,12 +100,12 @@ void tree_greeting(struct tree *tree) {
     tree->state = TREE_GREETING;
 }
 
-void tree_spoke(struct tree *tree) {
-    if (!tree->renewed) tree->hangs[tree->current] = false;
+void tree_spoke(struct tree *tree, bool herald) {
+    if (!tree->renewed) tree->must_speak[tree->current] = herald;
 }
 
 bool tree_must_speak(const struct tree *tree) {
-    return tree->hangs[tree->current];
+    return tree->must_speak[tree->current];
 }
 
 void tree_refused_greeting(struct tree *tree, uint64_t now_ms) {
@@ -144,7 +144,7 @@ void tree_lost(struct tree *tree, uint64_t now_ms) {
 
 void tree_lost_silent(struct tree *tree, uint64_t now_ms) {
     size_t behind = tree->renewed ? 0 : tree->current + 1;
-    if (tree->state == TREE_LINKED && !tree->renewed) tree->hangs[tree->current] = true;
+    if (tree->state == TREE_LINKED && !tree->renewed) tree->must_speak[tree->current] = true;
     tree_lost(tree, now_ms);
     if (tree->state == TREE_WAITING && behind < tree->count) tree->current = behind;
 }

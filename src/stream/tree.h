@@ -16,10 +16,9 @@
 //  plain;
 //     one that refuses the plain greeting too, or cannot be reached, is greeted as Herald again the time
 //     after.
-//  5. A plain server may take a greeting in silence, and so does the kernel of one that hangs. A target that
-//  was
-//     there and fell silent is no parent before it says something; who cannot be reached may be another the
-//     time after.
+//  5. A plain server may take a greeting in silence, and so does the kernel of one that hangs or is slow. A
+//     target that fell silent, or is known to Herald servers, is no parent before it says something; who
+//     cannot be reached may be another the time after.
 #pragma once
 
 #include "base/dice.h"
@@ -37,8 +36,8 @@ enum tree_state { TREE_ROOT, TREE_WAITING, TREE_DIALLING, TREE_GREETING, TREE_LI
 struct tree {
     enum tree_state state;
     struct settings_target targets[SETTINGS_MAX_CONNECT];
-    bool plain[SETTINGS_MAX_CONNECT]; // rule 4
-    bool hangs[SETTINGS_MAX_CONNECT]; // rule 5, as far as we know
+    bool plain[SETTINGS_MAX_CONNECT];      // rule 4
+    bool must_speak[SETTINGS_MAX_CONNECT]; // rule 5
     size_t count, current;
     bool renewed;                 // the targets are others than when the one was dialled that we are at
     uint64_t next_ms;             // WAITING: when to try
@@ -59,7 +58,7 @@ const struct settings_target *tree_dial(struct tree *tree,
 bool tree_greets_plainly(const struct tree *tree);              // the current target
 void tree_failed(struct tree *tree, uint64_t now_ms);           // the dial or the greeting did not succeed
 void tree_greeting(struct tree *tree);                          // connected; AUTHENTICATE is sent
-void tree_spoke(struct tree *tree);                             // rule 5: the current target said something
+void tree_spoke(struct tree *tree, bool herald);                // rule 5: the current target said something
 bool tree_must_speak(const struct tree *tree);                  // rule 5: its silence is no consent
 void tree_refused_greeting(struct tree *tree, uint64_t now_ms); // rule 4; GREETING, or late: LINKED
 void tree_linked(struct tree *tree, uint64_t now_ms);
