@@ -24,6 +24,14 @@ extern "C" {
 
 // --- what to be ----------------------------------------------------------------------------------------
 
+// TLS 1.3. A server whose key is known (herald_know) must have that key. Of others an authority must vouch
+// for the name or address they were asked for by.
+enum herald_tls {
+    HERALD_TLS_OFF = 0,
+    HERALD_TLS_ON = 1,
+    HERALD_TLS_FIRST_USE = 2, // of whom nothing is known may be anybody: HERALD_MET tells its key, to be kept
+};
+
 struct herald_options {
     size_t size;                // sizeof(struct herald_options): lets later versions add members
     const char *const *servers; // "host:port", "[v6]:port" or "host" (port 3780)
@@ -39,6 +47,8 @@ struct herald_options {
     uint32_t max_redirects; // in a row, without a stay; 0: 8
     uint32_t max_message;   // longest line accepted from a server, bytes; 0: 4 MiB
     uint32_t max_unsent;    // bytes of publications that may wait to be sent; 0: 4 MiB
+    int tls;                // enum herald_tls
+    const char *ca_file;    // with TLS: who may vouch for servers (PEM); NULL: those this machine trusts
 };
 
 typedef struct herald herald;
@@ -47,6 +57,10 @@ typedef struct herald herald;
 HERALD_API herald *herald_open(const struct herald_options *options, char *error, size_t capacity);
 // Closes at once and frees; for an orderly end see herald_logout. Secrets are wiped. NULL is fine.
 HERALD_API void herald_close(herald *session);
+
+// With TLS: the key that `server` has to have, as HERALD_MET told it, or heraldd when it started. Before the
+// first step, for the servers that are listed, or later. -1: herald_error says why.
+HERALD_API int herald_know(herald *session, const char *server, const char *key);
 
 // --- driving it ----------------------------------------------------------------------------------------
 
@@ -74,6 +88,7 @@ enum herald_kind {
     HERALD_REDIRECTED,    // server: where it is going
     HERALD_LOST,          // text: why; server: which, "" when none answered. It starts over after wait_ms
     HERALD_ENDED,         // for good: status, text. Nothing follows
+    HERALD_MET,           // server; text: its key, "SHA256:...", known from now on, for nobody vouches for it
 };
 
 // How a session ended.

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "cli/known.h"
 #include "cli/place.h"
 #include "cli/prompt.h"
 #include "cli/saved.h"
@@ -41,8 +42,9 @@ static enum outcome ask(struct wish *wish, bool twice) {
     struct buf answer = {0}, again = {0}, question = {0};
     buf_printf(&question, "secret of %s: ", wish->user);
     buf_append(&question, "", 1);
-    int status = prompt_secret(question.data ? question.data : "secret: ", &answer, &err);
-    if (!status && twice) status = prompt_secret("again: ", &again, &err);
+    int status =
+        prompt_secret(question.data ? question.data : "secret: ", "--secret-file FILE", &answer, &err);
+    if (!status && twice) status = prompt_secret("again: ", "--secret-file FILE", &again, &err);
     if (!status && twice && !str_equal(buf_str(&answer), buf_str(&again)))
         status = err_set(&err, ERR_INVALID, "the two are not the same; try again");
     if (!status) status = wish_set_secret(wish, buf_str(&answer));
@@ -94,6 +96,29 @@ static enum outcome find_secret(struct wish *wish, bool registers) {
 
 // --- the session ----------------------------------------------------------------------------------------
 
+// Servers that are known by their keys from an earlier time.
+static bool know(herald *session, const struct wish *wish) {
+    char key[COURIER_KEY_SIZE];
+    struct err err = {0};
+    for (size_t i = 0; wish->tls && !wish->ca && i < wish->server_count; i++) {
+        int found = known_find(wish->servers[i], key, &err);
+        if (found > 0 && herald_know(session, wish->servers[i], key) == 0) continue;
+        if (found == 0) continue;
+        say("%s", found < 0 ? err.text : herald_error(session));
+        return false;
+    }
+    return true;
+}
+
+static void meet(const struct call *call, const struct herald_event *event) {
+    struct err err = {0};
+    if (known_add(event->server, event->text, &err) && !call->silent)
+        say("its key is not kept: %s", err.text);
+    if (call->silent) return;
+    say("%s is new here; from now on it is known by its key, %s; heraldd prints that at its start",
+        event->server, event->text);
+}
+
 bool call_open(struct call *call, struct wish *wish, const struct call_plan *plan, enum outcome *outcome) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, SIGCONT};
     const char *servers[WISH_SERVERS];
@@ -111,11 +136,20 @@ bool call_open(struct call *call, struct wish *wish, const struct call_plan *pla
         .do_register = plan->registers,
         .once = plan->once,
         .give_up_ms = wish->timeout_ms ? (uint32_t)wish->timeout_ms : plan->patience_ms,
+        .tls = wish->ca    ? HERALD_TLS_ON
+               : wish->tls ? HERALD_TLS_FIRST_USE
+                           : HERALD_TLS_OFF,
+        .ca_file = wish->ca,
     };
     call->session = herald_open(&options, error, sizeof error);
     if (!call->session) {
         say("%s", error);
         *outcome = OUTCOME_USAGE;
+        return false;
+    }
+    if (!know(call->session, wish)) {
+        herald_close(call->session);
+        *outcome = OUTCOME_REFUSED;
         return false;
     }
     call->signals = signals_open(signals, plan->terminal ? sizeof signals / sizeof *signals : 3);
@@ -146,6 +180,7 @@ bool call_next(struct call *call, struct herald_event *event) {
     switch (event->kind) {
     case HERALD_CONNECTED: call->latency_ms = event->latency_ms; break;
     case HERALD_LOGGED_IN: call->logged_in = true; break;
+    case HERALD_MET: meet(call, event); break;
     case HERALD_LOST:
         if (call->logged_in || call->wish->timeout_ms) break;
         event->kind = HERALD_ENDED;
@@ -211,6 +246,12 @@ static void advise_refused(const struct call *call) {
         say("try again, or name another server with --server HOST:PORT");
 }
 
+static void advise_stranger(const struct call *call, const char *why) {
+    char path[PLACE_MAX];
+    if (call->wish->tls && strstr(why, "key has changed") && known_path(path, NULL) == 0)
+        say("somebody may be listening in; if its key was changed on purpose, take its line out of %s", path);
+}
+
 enum outcome call_outcome(const struct call *call, const struct herald_event *ended) {
     switch (ended->status) {
     case HERALD_DONE: return OUTCOME_DONE;
@@ -220,6 +261,7 @@ enum outcome call_outcome(const struct call *call, const struct herald_event *en
         return OUTCOME_REFUSED;
     case HERALD_UNREACHABLE:
         say("%s", ended->text);
+        advise_stranger(call, ended->text);
         say("start one with heraldd, or name another with --server HOST:PORT");
         return OUTCOME_UNREACHABLE;
     case HERALD_UNKNOWN: say("outcome unknown: %s", ended->text); return OUTCOME_UNKNOWN;

@@ -20,6 +20,7 @@ struct call {
     uint64_t leave_by_ms;             // clock_monotonic_ms; 0: when the server lets us
     char server[WISH_SERVER_MAX + 8]; // that it is, or was last, logged in at
     uint32_t latency_ms;
+    bool silent; // the caller draws the terminal, and tells of HERALD_MET itself
 };
 
 struct call_plan {

@@ -122,6 +122,9 @@ static void take_event(struct chat *chat, const struct herald_event *event) {
         if (chat->losses > 0 && !chat->connected) print_about(chat, "back, at ", event->server, "");
         chat->connected = true;
         break;
+    case HERALD_MET:
+        if (chat->screen.is_on) print_about(chat, event->server, " is new here; its key is ", event->text);
+        break;
     case HERALD_LOST:
         if (chat->connected) print_about(chat, event->server, ": ", event->text);
         if (chat->connected) chat->losses++;
@@ -137,6 +140,7 @@ static void take_event(struct chat *chat, const struct herald_event *event) {
 
 static void take_events(struct chat *chat) {
     struct herald_event event;
+    chat->call.silent = chat->screen.is_on;
     while (!chat->ended && call_next(&chat->call, &event)) take_event(chat, &event);
 }
 

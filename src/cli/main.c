@@ -1,9 +1,13 @@
 // herald: the command line read, one command run, its outcome the exit status.
+#include "cli/account.h"
+#include "cli/admin.h"
 #include "cli/chat.h"
 #include "cli/enter.h"
 #include "cli/follow.h"
+#include "cli/import.h"
 #include "cli/post.h"
 #include "cli/say.h"
+#include "cli/setting.h"
 #include "cli/wish.h"
 
 #include <signal.h>
@@ -17,8 +21,22 @@ static enum outcome run_course(struct wish *wish) {
 }
 
 static enum outcome (*const commands[CLI_COMMAND_COUNT])(struct wish *) = {
-    [CLI_register] = enter_register, [CLI_login] = enter_login, [CLI_logout] = enter_logout,
-    [CLI_post] = post_run,           [CLI_follow] = follow_run, [CLI_chat] = chat_run,
+    [CLI_create] = account_create,
+    [CLI_lookup] = account_lookup,
+    [CLI_reverse_lookup] = account_reverse_lookup,
+    [CLI_modify] = account_modify,
+    [CLI_delete] = account_delete,
+    [CLI_list] = account_list,
+    [CLI_import] = import_run,
+    [CLI_export] = export_run,
+    [CLI_settings] = setting_run,
+    [CLI_admin] = admin_run,
+    [CLI_register] = enter_register,
+    [CLI_login] = enter_login,
+    [CLI_logout] = enter_logout,
+    [CLI_post] = post_run,
+    [CLI_follow] = follow_run,
+    [CLI_chat] = chat_run,
     [CLI_course] = run_course,
 };
 

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,7 +87,7 @@ out:
     return status;
 }
 
-int place_write(const char *path, struct str text, struct err *err) {
+static int replace(const char *path, struct str text, bool durable, struct err *err) {
     char next[PLACE_MAX + 8];
     snprintf(next, sizeof next, "%s.XXXXXX", path);
     int fd = mkostemp(next, O_CLOEXEC); // mode 0600
@@ -97,10 +99,27 @@ int place_write(const char *path, struct str text, struct err *err) {
         text.ptr += written;
         text.len -= (size_t)written;
     }
-    int failed = text.len > 0 || fsync(fd) != 0 ? errno : 0;
+    int failed = text.len > 0 || (durable && fsync(fd) != 0) ? errno : 0;
     if (close(fd) != 0 && !failed) failed = errno;
     if (!failed && rename(next, path) != 0) failed = errno;
     if (!failed) return 0;
     unlink(next);
     return err_system(err, failed, "cannot write %s", path);
+}
+
+int place_write(const char *path, struct str text, struct err *err) {
+    return replace(path, text, true, err);
+}
+int place_note(const char *path, struct str text, struct err *err) {
+    return replace(path, text, false, err);
+}
+
+int place_lock(const char *path, struct err *err) {
+    char beside[PLACE_MAX + 8];
+    snprintf(beside, sizeof beside, "%s.lock", path);
+    int fd = open(beside, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX) == 0) return fd;
+    err_system(err, errno, "cannot lock %s", beside);
+    if (fd >= 0) close(fd);
+    return -1;
 }

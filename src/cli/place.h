@@ -18,3 +18,7 @@ int place_state(const char *name, int make, char path[PLACE_MAX], struct err *er
 int place_read(const char *path, size_t most, int secret, struct buf *out, struct err *err);
 // Puts the text in place of the file (mode 0600): afterwards there is the old one or the new one.
 int place_write(const char *path, struct str text, struct err *err);
+// The same of what may be lost when the machine fails: it is not waited for until it is on the disk.
+int place_note(const char *path, struct str text, struct err *err);
+// One at a time may read the file and write it anew: a lock, to be closed; it waits for others. -1: `err`.
+int place_lock(const char *path, struct err *err);

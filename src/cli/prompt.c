@@ -47,14 +47,13 @@ static int read_answer(int terminal, int signals, struct buf *answer) {
     }
 }
 
-int prompt_secret(const char *question, struct buf *answer, struct err *err) {
+int prompt_secret(const char *question, const char *instead, struct buf *answer, struct err *err) {
     static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     struct termios before, quiet;
     int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (terminal < 0 || tcgetattr(terminal, &before) != 0) {
         if (terminal >= 0) close(terminal);
-        return err_set(err, ERR_ABSENT,
-                       "there is no terminal to ask for the secret at; use --secret-file FILE");
+        return err_set(err, ERR_ABSENT, "there is no terminal to ask at; use %s", instead);
     }
     int signals = signals_open(ends, sizeof ends / sizeof *ends);
     quiet = before;

@@ -3,12 +3,9 @@
 
 #include "cli/place.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define FILE_NAME "secrets"
@@ -78,25 +75,16 @@ int saved_find(struct wish *wish, struct err *err) {
     return found;
 }
 
-// One at a time may read the file and write it anew.
-static int lock(struct err *err) {
-    char path[PLACE_MAX];
-    if (place_config(FILE_NAME ".lock", 1, path, err)) return -1;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX) == 0) return fd;
-    err_system(err, errno, "cannot lock %s", path);
-    if (fd >= 0) close(fd);
-    return -1;
-}
-
 // Writes the file anew without the lines for the wish, and with such for `secret` if there is one. How many
 // lines went; -1: error.
 static int rewrite(const struct wish *wish, struct str secret, struct err *err) {
     char path[PLACE_MAX], full[WISH_SERVER_MAX + 8];
     struct buf old = {0}, new = {0};
     struct line line;
-    int gone = 0, status = -1, locked = lock(err);
-    if (locked < 0 || place_config(FILE_NAME, 1, path, err) || read_all(&old, path, err)) goto out;
+    int gone = 0, status = -1, locked = -1;
+    if (place_config(FILE_NAME, 1, path, err)) return -1;
+    locked = place_lock(path, err);
+    if (locked < 0 || read_all(&old, path, err)) goto out;
     for (struct str left = buf_str(&old); next_line(&left, &line);) {
         if (is_for(&line, wish))
             gone++;

@@ -122,11 +122,21 @@ out:
     return status;
 }
 
+static int take_trust(struct herald *session, const struct herald_options *options, struct err *err) {
+    if (options->tls < HERALD_TLS_OFF || options->tls > HERALD_TLS_FIRST_USE)
+        return err_set(err, ERR_INVALID, "the member tls of the options must be one of enum herald_tls");
+    if (options->tls == HERALD_TLS_OFF)
+        return options->ca_file ? err_set(err, ERR_INVALID, "ca_file is for TLS: set tls, too") : 0;
+    session->trust = trust_open(options->tls == HERALD_TLS_FIRST_USE, options->ca_file, err);
+    return session->trust ? 0 : -1;
+}
+
 static int build(struct herald *session, const struct herald_options *options, struct err *err) {
     if (check_identity(options, err) || secret_init(err)) return -1;
     session->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (session->epoll < 0) return err_system(err, errno, "cannot make an epoll descriptor");
     for (unsigned i = 0; i < PLAN_SLOTS; i++) conn_init(&session->conns[i], session->epoll, i);
+    if (take_trust(session, options, err)) return -1;
     session->connect_timeout_ms = options->connect_timeout_ms;
     session->max_message = options->max_message;
     session->parser = parser_open(options->max_message, MAX_DEPTH);
@@ -167,6 +177,7 @@ void herald_close(herald *session) {
     if (!session) return;
     if (session->epoll >= 0)
         for (unsigned i = 0; i < PLAN_SLOTS; i++) conn_close(&session->conns[i]);
+    trust_close(session->trust);
     finder_close(session->finder);
     plan_fini(&session->plan);
     events_fini(&session->events);
@@ -247,6 +258,18 @@ int herald_publish(herald *session, const char *json, size_t len) {
     case OUTBOX_TOO_LONG: break;
     }
     return err_set(&session->error, ERR_LIMIT, "the activity is longer than max_unsent");
+}
+
+int herald_know(herald *session, const char *server, const char *key) {
+    struct where where;
+    if (!session->trust)
+        return err_set(&session->error, ERR_INVALID, "keys are for TLS, which was not asked for");
+    if (!server || !where_parse(str_of(server), &where))
+        return err_set(&session->error, ERR_INVALID, "that is not a server: write host:port or host");
+    if (!key || strlen(key) != TLS_FINGERPRINT_SIZE - 1 || strncmp(key, "SHA256:", 7) != 0)
+        return err_set(&session->error, ERR_INVALID, "a key is SHA256: and 44 characters of base64");
+    if (trust_know(session->trust, where.text, key) == 0) return 0;
+    return err_set(&session->error, ERR_MEMORY, "memory is out");
 }
 
 size_t herald_unsent(const herald *session) {

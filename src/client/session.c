@@ -39,6 +39,7 @@ static void on_dial(void *context, unsigned slot, const struct where *where) {
     uint64_t now = clock_monotonic_ms();
     struct spot spot;
     conn_begin(conn, session->max_message, now + session->connect_timeout_ms);
+    if (session->trust) conn_cloak(conn, session->trust, where);
     if (where_is_numeric(where, &spot)) {
         conn_found(conn, &spot, 1, "", now);
         return;
@@ -246,7 +247,7 @@ void session_arm(struct herald *session) {
         if (conn->state != CONN_OPEN) continue;
         bool unsent =
             session->plan.phase == PLAN_IN && is_home(session, i) && outbox_unsent(&session->outbox) > 0;
-        conn_want(conn, !full, conn->out.len > 0 || unsent);
+        conn_want(conn, !full, conn->out.len > 0 || unsent || conn_holds(conn));
     }
 }
 
@@ -256,12 +257,19 @@ static bool has_news(const struct conn *conn) {
     return conn->state == CONN_FAILED || (conn->state == CONN_OPEN && !conn->announced);
 }
 
+static void tell_met(struct herald *session, struct conn *conn) {
+    if (!conn->met[0]) return;
+    struct herald_event event = {.kind = HERALD_MET, .server = conn->server.text, .text = conn->met};
+    if (events_add(&session->events, &event, (struct str){0})) session->no_memory = true;
+    conn->met[0] = '\0';
+}
+
 // Tells the plan what has become of connections. True: something has.
 static bool sweep(struct herald *session, uint64_t now) {
     bool news = false;
     for (unsigned i = 0; i < PLAN_SLOTS; i++) {
         struct conn *conn = &session->conns[i];
-        if (conn->state == CONN_DIALLING && now >= conn->deadline) conn_dial_step(conn, false, now);
+        if (conn_is_opening(conn) && now >= conn->deadline) conn_dial_step(conn, false, now);
         if (!has_news(conn)) continue;
         news = true;
         if (conn->state == CONN_FAILED) {
@@ -270,6 +278,7 @@ static bool sweep(struct herald *session, uint64_t now) {
             plan_closed(&session->plan, i, why, false, now);
         } else {
             conn->announced = true;
+            tell_met(session, conn);
             plan_accepted(&session->plan, i, now);
         }
     }
@@ -284,7 +293,7 @@ static void on_ready(struct herald *session, const struct epoll_event *event) {
     unsigned slot = (unsigned)(event->data.u64 & CONN_SLOT);
     struct conn *conn = &session->conns[slot];
     if (conn->tag != event->data.u64) return; // of a connection that was closed a moment ago
-    if (conn->state == CONN_DIALLING)
+    if (conn_is_opening(conn))
         conn_dial_step(conn, true, clock_monotonic_ms());
     else if (conn->state == CONN_OPEN && (event->events & ~(uint32_t)EPOLLOUT))
         read_from(session, slot);
@@ -322,7 +331,7 @@ int session_timeout(const struct herald *session) {
     for (unsigned i = 0; i < PLAN_SLOTS; i++) {
         const struct conn *conn = &session->conns[i];
         if (has_news(conn)) return 0;
-        if (conn->state == CONN_DIALLING && conn->deadline < due) due = conn->deadline;
+        if (conn_is_opening(conn) && conn->deadline < due) due = conn->deadline;
     }
     int timeout = session->finder ? finder_timeout(session->finder) : -1;
     if (due == UINT64_MAX) return timeout;

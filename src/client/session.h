@@ -27,6 +27,7 @@ struct herald {
     int epoll;
     struct plan plan;
     struct conn conns[PLAN_SLOTS];
+    struct trust *trust;   // NULL: no TLS
     struct finder *finder; // NULL until a name has to be looked up
     struct parser *parser;
     struct outbox outbox;

@@ -1,7 +1,7 @@
 // The storage thread: from a proposal to a durable change.
 //
 //   any thread          storage thread                                         home's thread
-//   propose ──► queue ──► take all that wait ──► begin, apply each, commit ──► mailbox ──► done
+//   propose ──► queue ──► take all that wait ──► begin, apply each, commit ──► watchers, homes ──► done
 //                         (up to a batch)        one fsync for all of them
 //
 // While one batch is being synced the next one gathers in the queue: the busier, the larger the batches and
@@ -9,17 +9,19 @@
 #include "cluster/propose.h"
 
 #include "base/log.h"
-#include "store/store.h"
+#include "cluster/watch.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 
-#define BATCH_MAX 512               // changes in one transaction
-#define WAL_MAX   (4 * 1024 * 1024) // bytes in the write-ahead log before it is emptied
+#define BATCH_MAX 512                // changes in one transaction
+#define WAL_MAX   (16 * 1024 * 1024) // bytes in the write-ahead log before it is emptied
 
 struct proposer {
     struct store *store; // the storage thread's while it runs
@@ -29,28 +31,44 @@ struct proposer {
     pthread_cond_t filled; // the queue is no longer empty, or closing
     struct proposal *first, *last;
     bool closing;
-    bool failing; // the storage thread's: the last batch failed; its end is logged
+    uint64_t waiting; // in the queue
+    bool failing;     // the storage thread's: the last batch failed; its end is logged
+    struct watches *watches;
+    _Atomic uint64_t clock, epoch; // durable
+    _Atomic uint64_t batches, outcomes[OUTCOME_FAILED + 1];
 };
+
+static uint64_t now_us(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 // --- one batch --------------------------------------------------------------------------------------------
 
 // Applies and commits. On -1 nothing of the batch has happened and err says why.
-static int commit_batch(struct store *store, struct proposal *batch, struct err *err) {
+static int commit_batch(struct proposer *proposer, struct proposal *batch, uint64_t *clock, struct err *err) {
+    struct store *store = proposer->store;
     if (store_begin(store, err) != 0) return -1;
     for (struct proposal *p = batch; p; p = p->next) {
-        switch (store_apply(store, &p->change, &p->clock, err)) {
-        case APPLY_DONE: p->result = PROPOSE_DONE; break;
-        case APPLY_TAKEN: p->result = PROPOSE_TAKEN; break;
-        case APPLY_FAILED: store_rollback(store); return -1;
+        enum outcome outcome = store_apply(store, &p->change, &p->answer, err);
+        if (outcome == OUTCOME_FAILED) goto fail;
+        if (outcome == OUTCOME_DONE) *clock = p->answer.clock;
+        if (p->answer.ended && watches_end(proposer->watches, &p->answer) != 0) {
+            (void)err_set(err, ERR_MEMORY, "memory is out");
+            goto fail;
         }
     }
-    return store_commit(store, err);
+    if (store_commit(store, err) == 0) return 0;
+fail:
+    store_rollback(store);
+    watches_forget(proposer->watches);
+    return -1;
 }
 
 static void fail_batch(struct proposal *batch, const struct err *err) {
     for (struct proposal *p = batch; p; p = p->next) {
-        p->result = PROPOSE_FAILED;
-        p->clock = 0;
+        p->answer = (struct answer){.outcome = OUTCOME_FAILED, .kind = p->change.kind};
         p->err = *err;
     }
 }
@@ -64,10 +82,15 @@ static void note_health(struct proposer *proposer, bool failed, const struct err
     proposer->failing = failed;
 }
 
-static void answer(struct mailbox *home, struct proposal *batch) {
+// From here on the proposals are their callers' again.
+static void answer(struct proposer *proposer, struct proposal *batch, uint64_t began_us) {
+    uint64_t ended_us = now_us();
     while (batch) {
         struct proposal *next = batch->next;
-        mailbox_post(home, &batch->mail); // from here on it is the caller's again
+        batch->waited_us = began_us - batch->proposed_us;
+        batch->committed_us = ended_us - began_us;
+        atomic_fetch_add_explicit(&proposer->outcomes[batch->answer.outcome], 1, memory_order_relaxed);
+        mailbox_post(batch->home ? batch->home : proposer->home, &batch->mail);
         batch = next;
     }
 }
@@ -79,7 +102,9 @@ static struct proposal *take_batch(struct proposer *proposer) {
     pthread_mutex_lock(&proposer->mutex);
     while (!proposer->first && !proposer->closing) pthread_cond_wait(&proposer->filled, &proposer->mutex);
     struct proposal *batch = proposer->first, *end = batch;
-    for (int i = 1; end && end->next && i < BATCH_MAX; i++) end = end->next;
+    uint64_t taken = batch ? 1 : 0;
+    for (; end && end->next && taken < BATCH_MAX; taken++) end = end->next;
+    proposer->waiting -= taken;
     if (end) {
         proposer->first = end->next;
         end->next = NULL;
@@ -93,9 +118,16 @@ static void *storage_thread(void *context) {
     struct proposal *batch;
     while ((batch = take_batch(proposer))) {
         struct err err = {0};
-        bool failed = commit_batch(proposer->store, batch, &err) != 0;
-        if (failed) fail_batch(batch, &err);
-        answer(proposer->home, batch);
+        uint64_t began_us = now_us(), before = proposer_clock(proposer), clock = before;
+        bool failed = commit_batch(proposer, batch, &clock, &err) != 0;
+        if (failed) {
+            fail_batch(batch, &err);
+        } else {
+            atomic_store(&proposer->clock, clock);
+            atomic_fetch_add_explicit(&proposer->batches, 1, memory_order_relaxed);
+            if (clock != before) watches_tell(proposer->watches, clock);
+        }
+        answer(proposer, batch, began_us);
         // Nothing is lost when this fails; a disk that stays bad shows at the next commit.
         if (!failed && store_checkpoint(proposer->store, WAL_MAX, &err) != 0) failed = true;
         note_health(proposer, failed, &err);
@@ -125,9 +157,17 @@ struct proposer *proposer_open(const char *directory, struct mailbox *home, stru
     // Neither can fail with default attributes on Linux.
     pthread_mutex_init(&proposer->mutex, NULL);
     pthread_cond_init(&proposer->filled, NULL);
+    struct store_meta meta;
     proposer->home = home;
+    proposer->watches = watches_open();
+    if (!proposer->watches) {
+        (void)err_set(err, ERR_MEMORY, "memory is out");
+        goto fail;
+    }
     proposer->store = store_open_writer(directory, err);
-    if (!proposer->store) goto fail;
+    if (!proposer->store || store_meta(proposer->store, &meta, err) != 0) goto fail;
+    proposer->clock = meta.clock;
+    proposer->epoch = meta.epoch;
     int errnum = start_thread(proposer);
     if (errnum != 0) {
         (void)err_system(err, errnum, "cannot start the storage thread");
@@ -137,6 +177,7 @@ struct proposer *proposer_open(const char *directory, struct mailbox *home, stru
 
 fail:
     store_close(proposer->store);
+    watches_close(proposer->watches);
     pthread_cond_destroy(&proposer->filled);
     pthread_mutex_destroy(&proposer->mutex);
     free(proposer);
@@ -152,8 +193,8 @@ void propose(struct proposer *proposer, struct proposal *proposal) {
     assert(proposal->done);
     proposal->mail.deliver = deliver;
     proposal->next = NULL;
-    proposal->clock = 0;
     proposal->err = (struct err){0};
+    proposal->proposed_us = now_us();
     pthread_mutex_lock(&proposer->mutex);
     assert(!proposer->closing);
     if (proposer->first)
@@ -161,6 +202,7 @@ void propose(struct proposer *proposer, struct proposal *proposal) {
     else
         proposer->first = proposal;
     proposer->last = proposal;
+    proposer->waiting++;
     pthread_cond_signal(&proposer->filled);
     pthread_mutex_unlock(&proposer->mutex);
 }
@@ -174,7 +216,34 @@ void proposer_close(struct proposer *proposer) {
     int errnum = pthread_join(proposer->thread, NULL);
     assert(errnum == 0);
     store_close(proposer->store);
+    watches_close(proposer->watches);
     pthread_cond_destroy(&proposer->filled);
     pthread_mutex_destroy(&proposer->mutex);
     free(proposer);
+}
+
+uint64_t proposer_clock(struct proposer *proposer) {
+    return atomic_load(&proposer->clock);
+}
+
+uint64_t proposer_epoch(struct proposer *proposer) {
+    return atomic_load(&proposer->epoch);
+}
+
+struct watch *proposer_watch(struct proposer *proposer, struct mailbox *mailbox, watch_callback *callback,
+                             void *context) {
+    return watches_add(proposer->watches, mailbox, callback, context);
+}
+
+void proposer_unwatch(struct proposer *proposer, struct watch *watch) {
+    watches_remove(proposer->watches, watch);
+}
+
+void proposer_counts(struct proposer *proposer, struct proposer_counts *counts) {
+    pthread_mutex_lock(&proposer->mutex);
+    counts->waiting = proposer->waiting;
+    pthread_mutex_unlock(&proposer->mutex);
+    counts->batches = atomic_load_explicit(&proposer->batches, memory_order_relaxed);
+    for (int i = 0; i <= OUTCOME_FAILED; i++)
+        counts->outcomes[i] = atomic_load_explicit(&proposer->outcomes[i], memory_order_relaxed);
 }

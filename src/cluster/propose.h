@@ -1,34 +1,68 @@
-// Proposing changes to the roll. Nobody else knows how a change becomes durable: today one node's storage
+// Proposing changes to the state. Nobody else knows how a change becomes durable: today one node's storage
 // thread, which commits whatever waits in one transaction with one fsync; later Raft stands in between.
 #pragma once
 
 #include "base/err.h"
 #include "net/loop.h"
-#include "wire/change.h"
+#include "store/store.h"
 
 #include <stdint.h>
 
-enum propose_result {
-    PROPOSE_DONE,   // durable and applied; `clock` is the event clock after it
-    PROPOSE_TAKEN,  // the login was taken: nothing changed
-    PROPOSE_FAILED, // the storage refused (err says how): nothing changed, the same may be tried again
-};
-
-// Filled and owned by the caller; belongs to the proposer from propose() until `done`.
+// Filled and owned by the caller; belongs to the proposer from propose() until `done`. So does the value that
+// a setting's change points to.
 struct proposal {
-    struct mail mail; // the proposer's
+    struct mail mail;     // the proposer's
+    struct mailbox *home; // where the answer goes; NULL: the proposer's own
     struct change change;
-    void (*done)(struct proposal *proposal, void *context); // on the home mailbox's thread, exactly once
-    enum propose_result result;
-    uint64_t clock;
-    struct err err;
-    struct proposal *next; // the proposer's
+    void (*done)(struct proposal *proposal,
+                 void *context);      // on home's thread, with its context; exactly once
+    struct answer answer;             // see enum outcome (wire/change.h)
+    struct err err;                   // OUTCOME_FAILED: why
+    uint64_t waited_us, committed_us; // before its batch began; from there until the batch was durable
+    struct proposal *next;            // the proposer's
+    uint64_t proposed_us;             // the proposer's
 };
 
 struct proposer;
-// Opens the store's writer in `directory` and starts the storage thread. Answers go to `home`.
+// Opens the store's writer in `directory` and starts the storage thread. Answers go to `home` unless the
+// proposal names another.
 struct proposer *proposer_open(const char *directory, struct mailbox *home, struct err *err);
 void propose(struct proposer *proposer, struct proposal *proposal); // any thread
 // Commits and answers what was proposed, checkpoints, joins the thread, closes the store. NULL is fine.
-// The answers lie in `home` afterwards: drain it.
+// The answers lie in their homes afterwards: drain them. All watches must have been closed.
 void proposer_close(struct proposer *proposer);
+
+// The event clock of what is durable, and its epoch; any thread. Ask after a lookup, not before: what the
+// lookup saw is then never newer than what it says.
+uint64_t proposer_clock(struct proposer *proposer);
+uint64_t proposer_epoch(struct proposer *proposer);
+
+// --- watching ---------------------------------------------------------------------------------------------
+// An account whose open sessions must end: renamed, given a new secret, or deleted.
+struct ended {
+    struct ended *next;
+    struct uuid uuid;
+    uint64_t clock;                     // of the change
+    char fold[LOGIN_MAX_BYTES * 3 + 1]; // the login that the sessions have
+};
+
+// Tells that everything up to `clock` is durable: in order, each clock at most once, several batches in one
+// call when the mailbox is busy. `ended` lists (oldest first, borrowed) whose sessions must end since the
+// last call. A batch's watchers are told before its proposals are answered; two mails to one mailbox keep
+// that order.
+typedef void watch_callback(uint64_t clock, const struct ended *ended, void *context);
+
+struct watch;
+// Any thread. NULL: memory is out. Calls back on the mailbox's thread with `context`.
+struct watch *proposer_watch(struct proposer *proposer, struct mailbox *mailbox, watch_callback *callback,
+                             void *context);
+// On the mailbox's thread, before the mailbox is closed: no callback follows. NULL is fine.
+void proposer_unwatch(struct proposer *proposer, struct watch *watch);
+
+// For metrics; any thread.
+struct proposer_counts {
+    uint64_t waiting; // proposals in the queue now
+    uint64_t batches; // committed
+    uint64_t outcomes[OUTCOME_FAILED + 1];
+};
+void proposer_counts(struct proposer *proposer, struct proposer_counts *counts);

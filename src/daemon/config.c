@@ -10,6 +10,7 @@
 
 #include "base/secret.h"
 #include "daemon/parts.h"
+#include "net/tls_certificate.h"
 #include "wire/message.h"
 
 #include <assert.h>
@@ -163,6 +164,43 @@ static void resolve_secret(struct config *config, struct complaints *complaints)
     *plain = (struct config_origin){.kind = ORIGIN_DEFAULT};
 }
 
+// Passwords travel: beyond this machine they do under TLS, or because somebody said that they need not.
+static void check_exposed(const struct config *config, enum option_id id, const struct address *listen,
+                          struct complaints *complaints) {
+    char place[OPTION_PLACE_SIZE], text[ADDRESS_TEXT_SIZE];
+    if (config->tls != CONFIG_TLS_OFF || config->plaintext == PLAINTEXT_YES || address_is_loopback(listen))
+        return;
+    bool course = id == OPTION_listen && config->course.listen_host[0];
+    option_place(config, id, place);
+    address_format(listen, text);
+    complain(
+        complaints, course ? "-lh" : place,
+        "other machines reach %s, and passwords would cross the network in the clear: give --tls auto, or "
+        "--tls file with --tls-certificate and --tls-key; or --plaintext where everybody on the network may "
+        "read them",
+        text);
+}
+
+static void check_tls(const struct config *config, struct complaints *complaints) {
+    const enum option_id ids[] = {OPTION_tls_certificate, OPTION_tls_key};
+    const char *const paths[] = {config->tls_certificate, config->tls_key};
+    char place[OPTION_PLACE_SIZE];
+    struct err err;
+    for (unsigned i = 0; i < 2; i++) {
+        if ((config->tls == CONFIG_TLS_FILE) == (paths[i][0] != '\0')) continue;
+        option_place(config, paths[i][0] ? ids[i] : OPTION_tls, place);
+        complain(complaints, place,
+                 paths[i][0] ? "%s is for tls = file: give that, too, or leave it out"
+                             : "tls = file needs %s",
+                 option_of(ids[i])->key);
+    }
+    if (config->tls != CONFIG_TLS_FILE || !paths[0][0] || !paths[1][0]) return;
+    struct tls_certificate *certificate = tls_certificate_load(paths[0], paths[1], &err);
+    option_place(config, OPTION_tls_certificate, place);
+    if (!certificate) complain(complaints, place, "%s", err.text);
+    tls_certificate_close(certificate);
+}
+
 static void check_together(const struct config *config, struct complaints *complaints) {
     const struct stream_settings *stream = &config->stream;
     char place[OPTION_PLACE_SIZE];
@@ -184,6 +222,10 @@ static void check_together(const struct config *config, struct complaints *compl
                  "envelope; permitted: %zu or more, or a lower max_message",
                  (int)size.len, size.data, (int)message.len, message.data, ACTIVITY_FRAME_SLACK, least);
     }
+    check_exposed(config, OPTION_listen, &stream->listen, complaints);
+    if (config->gateway.listen.len > 0)
+        check_exposed(config, OPTION_http, &config->gateway.listen, complaints);
+    check_tls(config, complaints);
     if (stream->connect_count > 0 && !stream->secret[0] && complaints->count == 0) {
         bool course = config->course.connect_port >= 0 || config->course.connect_host[0];
         option_place(config, OPTION_connect, place);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon/options.h"
+#include "gateway/gateway.h"
 #include "stream/settings.h"
 
 #include <stdbool.h>
@@ -26,6 +27,9 @@ void complain(struct complaints *complaints, const char *place, const char *form
     __attribute__((format(printf, 3, 4)));
 void complaints_free(struct complaints *complaints);
 
+enum config_tls { CONFIG_TLS_OFF, CONFIG_TLS_AUTO, CONFIG_TLS_FILE };
+enum config_plaintext { PLAINTEXT_NO, PLAINTEXT_YES };
+
 enum config_wish { CONFIG_RUN, CONFIG_CHECK, CONFIG_PRINT, CONFIG_HELP, CONFIG_VERSION };
 
 struct config_origin {
@@ -44,7 +48,11 @@ struct config {
     char data[CONFIG_PATH_MAX + 1];
     char name[65];
     char secret_file[CONFIG_PATH_MAX + 1];
+    enum config_tls tls;
+    char tls_certificate[CONFIG_PATH_MAX + 1], tls_key[CONFIG_PATH_MAX + 1];
+    enum config_plaintext plaintext;
     struct stream_settings stream; // secret: also what secret_file holds
+    struct gateway_settings gateway;
     enum log_level log_level;
     enum log_format log_format;
 
@@ -81,6 +89,10 @@ void machine_prepare(struct machine *machine); // raises the soft limit of open 
 // What the stream is told: every 0 decided, with a copy of the secret (wipe). -1: the machine has not enough.
 int config_settings(const struct config *config, const struct machine *machine,
                     struct stream_settings *settings, struct complaints *complaints);
+
+// What the gateway is told, after `stream` was decided. False: it is off.
+bool config_gateway(const struct config *config, const struct stream_settings *stream,
+                    struct gateway_settings *settings);
 
 void config_help(struct buf *out);
 void config_print(const struct config *config, struct buf *out); // a herald.conf; secrets are left out

@@ -11,6 +11,8 @@
 
 #include "base/secret.h"
 #include "cluster/propose.h"
+#include "daemon/certificate.h"
+#include "gateway/gateway.h"
 #include "stream/stream.h"
 
 #include <errno.h>
@@ -30,7 +32,10 @@ struct daemon {
     struct loop *loop;
     struct mailbox *mailbox; // answers of the proposer
     struct proposer *proposer;
+    struct tls_context *tls; // NULL: off
     struct stream *stream;
+    struct gateway *gateway; // NULL: off
+    unsigned draining;
     struct signal_watch *signals[WATCHED];
     bool stopping;
 };
@@ -60,6 +65,7 @@ static void log_lines(enum log_level level, const char *message, struct str line
 static void reload(struct daemon *daemon) {
     struct complaints complaints = {0};
     struct stream_settings settings;
+    struct err err;
     struct config *fresh = malloc(sizeof *fresh);
     if (!fresh) complain(&complaints, "SIGHUP", "memory is out");
     if (!fresh || config_reload(daemon->config, fresh, &complaints) != 0 ||
@@ -70,9 +76,18 @@ static void reload(struct daemon *daemon) {
     log_lines(LOG_WARN, "configuration", buf_str(&complaints.warnings));
     config_diff(daemon->config, fresh, log_changed, NULL);
     if (config_settings(fresh, daemon->machine, &settings, &complaints) != 0) goto out; // as it was put back
+    // The files may have changed even when their names have not.
+    if (daemon->tls && certificate_renew(fresh, &settings, daemon->tls, &err) != 0) {
+        log_lines(LOG_ERROR, "configuration not taken over", str_of(err.text));
+        goto out;
+    }
     *daemon->config = *fresh;
     log_configure(fresh->log_level, fresh->log_format);
     stream_reload(daemon->stream, &settings);
+    struct gateway_settings gateway;
+    settings.tls = daemon->tls;
+    if (daemon->gateway && config_gateway(fresh, &settings, &gateway))
+        gateway_reload(daemon->gateway, &gateway);
     log_info(L_MSG("configuration read again"));
 out:
     if (fresh) config_wipe(fresh);
@@ -85,7 +100,7 @@ out:
 
 static void drained(void *context) {
     struct daemon *daemon = context;
-    loop_stop(daemon->loop);
+    if (--daemon->draining == 0) loop_stop(daemon->loop);
 }
 
 static void caught(void *context, int number) {
@@ -102,6 +117,8 @@ static void caught(void *context, int number) {
     }
     daemon->stopping = true;
     log_info(L_MSG("stopping"), L_STR("signal", name));
+    daemon->draining = daemon->gateway ? 2 : 1;
+    if (daemon->gateway) gateway_drain(daemon->gateway, drained, daemon);
     stream_drain(daemon->stream, drained, daemon);
 }
 
@@ -151,21 +168,68 @@ static int open_stream(struct daemon *daemon, struct err *err) {
     struct config *config = daemon->config;
     struct stream_settings settings;
     struct complaints none = {0}; // the caller has checked
-    struct address address;
-    char text[ADDRESS_TEXT_SIZE];
     if (!config->stream.secret[0]) config_make_secret(config);
     if (config_settings(config, daemon->machine, &settings, &none) != 0)
         return err_set(err, ERR_INVALID, "the configuration does not fit this machine");
-    daemon->stream = stream_open(daemon->loop, &settings, config->data, daemon->proposer, err);
-    if (daemon->stream) {
-        stream_address(daemon->stream, &address);
-        address_format(&address, text);
-        if (config->secret_made) say_secret(config, &settings, &address);
-        log_info(L_MSG("listening"), L_STR("address", text), L_STR("id", stream_id(daemon->stream)));
+    if (config->tls != CONFIG_TLS_OFF) {
+        daemon->tls = certificate_serve(config, &settings, err);
+        if (!daemon->tls) goto out;
     }
+    settings.tls = daemon->tls;
+    daemon->stream = stream_open(daemon->loop, &settings, config->data, daemon->proposer, err);
+out:
     secret_wipe(&settings, sizeof settings);
     complaints_free(&none);
     return daemon->stream ? 0 : -1;
+}
+
+// The port that nobody has asked for may be taken, by another server's on this machine: then there is no API.
+static int listen_for_http(struct daemon *daemon, struct err *err) {
+    struct address address;
+    char text[ADDRESS_TEXT_SIZE];
+    if (gateway_listen(daemon->gateway, err) == 0) {
+        gateway_address(daemon->gateway, &address);
+        address_format(&address, text);
+        log_info(L_MSG("listening for HTTP"), L_STR("address", text),
+                 L_STR("scheme", daemon->tls ? "https" : "http"));
+        return 0;
+    }
+    if (daemon->config->origin[OPTION_http].kind != ORIGIN_DEFAULT) return -1;
+    log_warn(L_MSG("no HTTP API"), L_STR("why", err->text),
+             L_STR("cure", "give --http HOST:PORT, or --http off"));
+    return 0;
+}
+
+// Off, it still has the control socket.
+static int open_gateway(struct daemon *daemon, struct err *err) {
+    struct stream_settings stream;
+    struct gateway_settings settings;
+    struct complaints none = {0}; // the caller has checked
+    int rc = config_settings(daemon->config, daemon->machine, &stream, &none);
+    stream.tls = daemon->tls;
+    bool on = rc == 0 && config_gateway(daemon->config, &stream, &settings);
+    secret_wipe(&stream, sizeof stream);
+    complaints_free(&none);
+    daemon->gateway = gateway_open(daemon->loop, &settings, daemon->stream, daemon->proposer, err);
+    if (!daemon->gateway || gateway_start(daemon->gateway, daemon->config->data, err) != 0) return -1;
+    return on ? listen_for_http(daemon, err) : 0;
+}
+
+// The last word of the start: all that is to be there is.
+static int say_listening(struct daemon *daemon) {
+    struct stream_settings settings;
+    struct complaints none = {0}; // the caller has checked
+    struct address address;
+    char text[ADDRESS_TEXT_SIZE];
+    stream_address(daemon->stream, &address);
+    address_format(&address, text);
+    if (daemon->config->secret_made &&
+        config_settings(daemon->config, daemon->machine, &settings, &none) == 0)
+        say_secret(daemon->config, &settings, &address);
+    log_info(L_MSG("listening"), L_STR("address", text), L_STR("id", stream_id(daemon->stream)));
+    secret_wipe(&settings, sizeof settings);
+    complaints_free(&none);
+    return 0;
 }
 
 struct daemon *daemon_open(struct config *config, const struct machine *machine, struct err *err) {
@@ -179,7 +243,7 @@ struct daemon *daemon_open(struct config *config, const struct machine *machine,
     if (make_parents(config, err) == 0 && (daemon->loop = loop_open(err)) &&
         (daemon->mailbox = mailbox_open(daemon->loop, daemon, err)) && watch_signals(daemon, err) == 0 &&
         (daemon->proposer = proposer_open(config->data, daemon->mailbox, err)) &&
-        open_stream(daemon, err) == 0)
+        open_stream(daemon, err) == 0 && open_gateway(daemon, err) == 0 && say_listening(daemon) == 0)
         return daemon;
     daemon_close(daemon);
     return NULL;
@@ -199,10 +263,14 @@ static void log_totals(const struct stream *stream) {
 
 void daemon_close(struct daemon *daemon) {
     if (!daemon) return;
+    stream_stop(daemon->stream);
+    gateway_stop(daemon->gateway);                       // nobody proposes or watches any more
     proposer_close(daemon->proposer);                    // answers lie in the mailbox,
     if (daemon->mailbox) mailbox_drain(daemon->mailbox); // and are heard while the stream is there
     if (daemon->stream) log_totals(daemon->stream);
     stream_close(daemon->stream);
+    gateway_close(daemon->gateway);
+    tls_context_close(daemon->tls);
     for (size_t i = 0; i < WATCHED; i++) signal_close(daemon->signals[i]);
     mailbox_close(daemon->mailbox);
     loop_close(daemon->loop);

@@ -55,6 +55,16 @@ static void wipe_argument(char *value) {
     secret_wipe(value, strlen(value));
 }
 
+// A switch may stand alone; its value is taken for one only when it is.
+static char *take_switch(struct walk *walk, char *equals) {
+    static char yes[] = "yes";
+    if (equals) return equals + 1;
+    char *next = walk->at < walk->end ? *walk->at : NULL;
+    if (!next || (strcmp(next, "no") != 0 && strcmp(next, "yes") != 0)) return yes;
+    walk->at++;
+    return next;
+}
+
 static void set_option(struct config *config, enum option_id id, const char *flag, char *value,
                        struct walk *walk) {
     config_set(config, id, str_of(value), from_flag, flag, walk->complaints);
@@ -169,7 +179,9 @@ static void take_flag(struct config *config, char *argument, struct walk *walk) 
         return;
     }
     char *value = NULL;
-    if (!flag || flag->word) {
+    if (!flag && option_is_switch(id)) {
+        value = take_switch(walk, equals);
+    } else if (!flag || flag->word) {
         value = take_value(walk, name, equals, flag ? flag->word : option_word(id));
         if (!value) return;
     }

@@ -56,6 +56,10 @@ const char *option_word(enum option_id id) {
     return options[id].type == TYPE_CHOICE ? options[id].least : words[options[id].type];
 }
 
+bool option_is_switch(enum option_id id) {
+    return options[id].type == TYPE_CHOICE && strcmp(options[id].least, "no|yes") == 0;
+}
+
 bool section_find(struct str name, enum option_section *section) {
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
         if (!str_equal_text(name, sections[i].name)) continue;

@@ -31,6 +31,7 @@ const struct option *option_of(enum option_id id);
 const char *option_word(enum option_id id);             // what a value is called
 const char *section_name(enum option_section section);  // in herald.conf
 const char *section_title(enum option_section section); // in --help
+bool option_is_switch(enum option_id id);               // no or yes
 bool section_find(struct str name, enum option_section *section);
 
 #define OPTION_KEY_SIZE 64
@@ -46,6 +47,8 @@ int option_permitted(enum option_id id, struct buf *out); // the words after "pe
 int option_print(const struct config *config, enum option_id id, struct buf *out);
 bool option_same(const struct config *a, const struct config *b, enum option_id id);
 void option_copy(struct config *to, const struct config *from, enum option_id id);
+
+bool address_is_off(const struct address *address); // of an ADDRESS that may be none
 
 // Where its value comes from: "FILE:LINE", the flag, or the key of a default.
 #define OPTION_PLACE_SIZE (CONFIG_PATH_MAX + 32)

@@ -17,12 +17,12 @@
     X(PATH, "PATH")         /* char[] */                                                                     \
     X(HOST, "HOST")         /* char[]: a name or numeric address, without a port */                          \
     X(SECRET, "SECRET")     /* char[]: never shown */                                                        \
-    X(ADDRESS, "HOST:PORT") /* struct address: numeric, port 0 allowed */                                    \
+    X(ADDRESS, "HOST:PORT") /* struct address: numeric, port 0 allowed; where `also` says so, none */        \
     X(TARGETS, "HOST:PORT") /* struct settings_target[]: repeatable, comma-separated */                      \
     X(SIZE, "SIZE")         /* bytes */                                                                      \
     X(DURATION, "TIME")     /* milliseconds */                                                               \
     X(COUNT, "N")                                                                                            \
-    X(CHOICE, "WORD") /* an enum; the words stand in its order */
+    X(CHOICE, "WORD") /* an enum; the words stand in its order. Of "no|yes" the flag alone means yes */
 
 // key (the flag has `-` for `_`), type, field of struct config, default, least, most, also, what SIGHUP does,
 // section, help. Values are texts in the user's own notation. Of a CHOICE, `least` lists the words; of TEXT,
@@ -33,6 +33,12 @@
     X(name, TEXT, name, NULL, "1", "64", NULL, RESTART, SERVER, "this server's name in the log")             \
     X(listen, ADDRESS, stream.listen, "127.0.0.1:3780", NULL, NULL, NULL, RESTART, SERVER,                   \
       "where clients and servers connect; port 0: any free one")                                             \
+    X(http, ADDRESS, gateway.listen, "auto", NULL, NULL, "auto|off", RESTART, SERVER,                        \
+      "where the HTTP API is; auto: 127.0.0.1 and the port after listen's")                                  \
+    X(registration, CHOICE, gateway.registration, "open", "open|admin", NULL, NULL, RELOAD, SERVER,          \
+      "who may create accounts over HTTP")                                                                   \
+    X(directory, CHOICE, gateway.directory, "public", "public|authenticated|admin", NULL, NULL, RELOAD,      \
+      SERVER, "who may look up accounts, settings and changes")                                              \
     X(advertise, HOST, stream.advertise, "", "0", "255", NULL, RESTART, SERVER,                              \
       "host that others are told to connect to; empty: that of listen")                                      \
     X(secret, SECRET, stream.secret, "", "1", "256", NULL, RELOAD, SERVER,                                   \
@@ -41,6 +47,13 @@
       "file that holds the server secret; mode 0600")                                                        \
     X(connect, TARGETS, stream.connect, "", NULL, NULL, NULL, RELOAD, SERVER,                                \
       "parent in the tree; more of them are fallbacks")                                                      \
+    X(tls, CHOICE, tls, "off", "off|auto|file", NULL, NULL, RESTART, SERVER,                                 \
+      "TLS for clients; auto: with a certificate of its own making")                                         \
+    X(tls_certificate, PATH, tls_certificate, "", "0", "4000", NULL, RELOAD, SERVER,                         \
+      "file of the certificate, and those that vouch for it (PEM)")                                          \
+    X(tls_key, PATH, tls_key, "", "0", "4000", NULL, RELOAD, SERVER, "file of its key (PEM); mode 0600")     \
+    X(plaintext, CHOICE, plaintext, "no", "no|yes", NULL, NULL, RESTART, SERVER,                             \
+      "whether clients of other machines may do without TLS")                                                \
     X(announce_interval, DURATION, stream.announce_interval_ms, "5s", "100ms", "1h", NULL, RELOAD, STREAM,   \
       "how often servers tell each other of themselves")                                                     \
     X(register_timeout, DURATION, stream.register_timeout_ms, "10s", "100ms", "10m", NULL, RELOAD, STREAM,   \
@@ -63,6 +76,10 @@
       LIMITS, "connections at a time from one address; 0: no limit")                                         \
     X(first_message_timeout, DURATION, stream.first_message_timeout_ms, "10s", "100ms", "1h", NULL, RELOAD,  \
       LIMITS, "how long a connection may take to send its first line")                                       \
+    X(http_request_timeout, DURATION, gateway.request_timeout_ms, "30s", "100ms", "1h", NULL, RELOAD,        \
+      LIMITS, "how long an HTTP request may take to arrive")                                                 \
+    X(http_idle_timeout, DURATION, gateway.idle_timeout_ms, "60s", "100ms", "1h", NULL, RELOAD, LIMITS,      \
+      "how long an HTTP connection may do nothing")                                                          \
     X(publish_limit, SIZE, stream.publish_limit, "0", "64KiB", "1GiB", "0", RELOAD, LIMITS,                  \
       "a client's bytes/s times listeners; 0: no limit")                                                     \
     X(registers_per_minute, COUNT, stream.registers_per_minute, "60", "0", "1000000", NULL, RELOAD, LIMITS,  \

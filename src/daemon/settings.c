@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #define DESCRIPTORS_KEPT 64 // for the database, the loops, files read again
+#define SHARD_KEPT       4  // more for each shard: its reader of the database
 #define CONNECTIONS_MOST 10000000u
 
 void machine_prepare(struct machine *machine) {
@@ -55,10 +56,12 @@ static void decide_advertise(const struct config *config, struct stream_settings
 int config_settings(const struct config *config, const struct machine *machine,
                     struct stream_settings *settings, struct complaints *complaints) {
     uint64_t descriptors = machine->descriptors;
-    uint64_t free = descriptors > DESCRIPTORS_KEPT ? descriptors - DESCRIPTORS_KEPT : 1;
     *settings = config->stream;
+    settings->plaintext = config->plaintext == PLAINTEXT_YES;
     decide_advertise(config, settings);
     if (settings->shards == 0) settings->shards = between(machine->cores, 1, 256);
+    uint64_t kept = DESCRIPTORS_KEPT + (uint64_t)settings->shards * SHARD_KEPT;
+    uint64_t free = descriptors > kept ? descriptors - kept : 1;
     if (settings->hash_threads == 0) settings->hash_threads = between(machine->cores / 2, 1, 256);
     if (settings->reel_segment_size == 0) {
         size_t room = settings->max_message + (64u << 10);
@@ -72,10 +75,25 @@ int config_settings(const struct config *config, const struct machine *machine,
         complain(
             complaints, place,
             "max_connections = %u needs more open files than the limit of %llu allows; permitted: at most "
-            "%llu (%d are kept for the server itself), or a higher limit (ulimit -Hn, LimitNOFILE=)",
+            "%llu (%llu are kept for the server itself), or a higher limit (ulimit -Hn, LimitNOFILE=)",
             settings->max_connections, (unsigned long long)descriptors, (unsigned long long)free,
-            DESCRIPTORS_KEPT);
+            (unsigned long long)kept);
         return -1;
     }
     return 0;
+}
+
+bool config_gateway(const struct config *config, const struct stream_settings *stream,
+                    struct gateway_settings *settings) {
+    *settings = config->gateway;
+    settings->drain_ms = stream->drain_ms;
+    settings->tls = stream->tls;
+    settings->plaintext = stream->plaintext;
+    settings->max_message = stream->max_message;
+    settings->counts_registrations = stream->registers_per_minute > 0;
+    if (settings->listen.len > 0) return true;
+    uint16_t port = address_port(&stream->listen);
+    bool fits = port < UINT16_MAX;
+    return !address_is_off(&config->gateway.listen) && fits &&
+           address_parse("127.0.0.1", port > 0 ? (uint16_t)(port + 1) : 0, &settings->listen);
 }

@@ -130,14 +130,45 @@ static int text_set(struct config *config, enum option_id id, struct str text) {
 
 // --- addresses ---------------------------------------------------------------------------------------------
 
+// Where there may be no address, these say why not: by the family, for it has no length.
+static const struct {
+    const char *word;
+    sa_family_t family;
+} no_addresses[] = {{"auto", AF_UNSPEC}, {"off", AF_UNIX}};
+
+bool address_is_off(const struct address *address) {
+    return address->len == 0 && address->storage.any.sa_family == AF_UNIX;
+}
+
 static int address_set(struct config *config, enum option_id id, struct str text) {
     char host[ADDRESS_HOST_MAX + 1];
     uint16_t port;
-    struct address address;
+    struct address address = {0};
+    for (size_t i = 0; option_of(id)->also && i < sizeof no_addresses / sizeof *no_addresses; i++) {
+        if (!str_equal_text(text, no_addresses[i].word)) continue;
+        address.storage.any.sa_family = no_addresses[i].family;
+        memcpy(field_of(config, id), &address, sizeof address);
+        return 0;
+    }
     if (!address_split(text, host, &port)) return -1;
     if (!address_parse(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &address)) return -1;
     memcpy(field_of(config, id), &address, sizeof address);
     return 0;
+}
+
+static int address_print(const struct address *address, struct buf *out) {
+    char text[ADDRESS_TEXT_SIZE];
+    if (address->len == 0) return buf_append_text(out, no_addresses[address_is_off(address)].word);
+    address_format(address, text);
+    return buf_append_text(out, text);
+}
+
+static bool address_same(const struct address *a, const struct address *b) {
+    char x[ADDRESS_TEXT_SIZE], y[ADDRESS_TEXT_SIZE];
+    if (a->len == 0 || b->len == 0) return a->len == b->len && address_is_off(a) == address_is_off(b);
+    address_format(a, x);
+    address_format(b, y);
+    return strcmp(x, y) == 0;
 }
 
 static int targets_set(struct config *config, struct str text) {
@@ -197,13 +228,12 @@ int option_set(struct config *config, enum option_id id, struct str value) {
 }
 
 int option_print(const struct config *config, enum option_id id, struct buf *out) {
-    char address[ADDRESS_TEXT_SIZE];
     switch (option_of(id)->type) {
     case TYPE_TEXT:
     case TYPE_PATH:
     case TYPE_HOST: return buf_append_text(out, field_in(config, id));
     case TYPE_SECRET: return buf_append_text(out, *(const char *)field_in(config, id) ? "(set)" : "");
-    case TYPE_ADDRESS: address_format(field_in(config, id), address); return buf_append_text(out, address);
+    case TYPE_ADDRESS: return address_print(field_in(config, id), out);
     case TYPE_TARGETS: return targets_print(config, out);
     case TYPE_SIZE:
     case TYPE_DURATION:
@@ -237,7 +267,8 @@ int option_permitted(enum option_id id, struct buf *out) {
     case TYPE_HOST:
         return buf_append_text(out, "a host name or numeric address without a port, not a wildcard");
     case TYPE_ADDRESS:
-        return buf_append_text(out, "a numeric address and a port, such as 127.0.0.1:3780 or [::]:3780");
+        return buf_printf(out, "a numeric address and a port, such as 127.0.0.1:3780 or [::]:3780%s",
+                          option->also ? ", or auto or off" : "");
     case TYPE_TARGETS: return buf_printf(out, "HOST:PORT, at most %d of them", SETTINGS_MAX_CONNECT);
     case TYPE_SIZE:
         return buf_printf(out, "%s to %s%s%s, such as 4096, 64KiB or 1MiB", option->least, option->most,
@@ -253,18 +284,12 @@ int option_permitted(enum option_id id, struct buf *out) {
 }
 
 bool option_same(const struct config *a, const struct config *b, enum option_id id) {
-    const struct address *x, *y;
-    char text_x[ADDRESS_TEXT_SIZE], text_y[ADDRESS_TEXT_SIZE];
     switch (option_of(id)->type) {
     case TYPE_TEXT:
     case TYPE_PATH:
     case TYPE_HOST:
     case TYPE_SECRET: return strcmp(field_in(a, id), field_in(b, id)) == 0;
-    case TYPE_ADDRESS:
-        x = field_in(a, id), y = field_in(b, id);
-        address_format(x, text_x);
-        address_format(y, text_y);
-        return strcmp(text_x, text_y) == 0;
+    case TYPE_ADDRESS: return address_same(field_in(a, id), field_in(b, id));
     case TYPE_TARGETS: return targets_same(&a->stream, &b->stream);
     case TYPE_SIZE:
     case TYPE_DURATION:

@@ -1,62 +1,118 @@
-// Looking up. A statement is reset as soon as its row is copied: a reader that dawdles on a row would keep
-// the write-ahead log from being emptied.
+// Looking up accounts, and the row of `meta`.
 #include "store/internal.h"
 
+#include <assert.h>
 #include <string.h>
 
-// What does not fit was not written by us.
-static bool copy_text(sqlite3_stmt *statement, int column, char *to, size_t capacity) {
-    const unsigned char *text = sqlite3_column_text(statement, column);
-    if (!text) return false;
-    return str_copy((struct str){(const char *)text, (size_t)sqlite3_column_bytes(statement, column)}, to,
-                    capacity);
-}
-
-static bool copy_bytes(sqlite3_stmt *statement, int column, void *to, size_t len) {
-    const void *bytes = sqlite3_column_blob(statement, column);
-    if (!bytes || (size_t)sqlite3_column_bytes(statement, column) != len) return false;
-    memcpy(to, bytes, len);
-    return true;
-}
-
-static bool copy_account(sqlite3_stmt *row, struct account *account) {
-    account->created_ms = sqlite3_column_int64(row, 4);
-    account->modified_ms = sqlite3_column_int64(row, 5);
-    account->credential_version = (uint64_t)sqlite3_column_int64(row, 6);
-    return copy_bytes(row, 0, account->uuid.bytes, sizeof account->uuid.bytes) &&
-           copy_text(row, 1, account->login, sizeof account->login) &&
-           copy_text(row, 2, account->name, sizeof account->name) &&
-           copy_text(row, 3, account->created_from, sizeof account->created_from) &&
-           copy_bytes(row, 7, account->secret_key.bytes, sizeof account->secret_key.bytes) &&
-           copy_text(row, 8, account->secret_hash, sizeof account->secret_hash);
-}
-
-int store_find(struct store *store, const char *fold, struct account *account, struct err *err) {
-    sqlite3_stmt *find = store->statements[STATEMENT_FIND];
-    int found = -1;
-    int rc = sqlite3_bind_text(find, 1, fold, -1, SQLITE_STATIC);
-    if (rc == SQLITE_OK) rc = sqlite3_step(find);
-    if (rc == SQLITE_ROW) {
-        if (copy_account(find, account))
-            found = 1;
-        else // column functions tell of memory only so
-            rc = sqlite3_errcode(store->db) == SQLITE_NOMEM ? SQLITE_NOMEM : SQLITE_CORRUPT;
-    } else if (rc == SQLITE_DONE) {
-        found = 0;
+static bool copy_credential(struct row *row, const struct account *account, struct credential *credential) {
+    if (!account->has_secret) {
+        memset(credential, 0, sizeof *credential);
+        return true;
     }
-    if (found < 0) {
-        (void)store_refused(store, rc, err);
-        secret_wipe(account, sizeof *account);
-    }
-    (void)sqlite3_reset(find);
-    (void)sqlite3_clear_bindings(find);
+    return row_bytes(row, 10, credential->key.bytes, sizeof credential->key.bytes) &&
+           row_text(row, 11, credential->hash, sizeof credential->hash);
+}
+
+// Takes the one row that there may be, and ends it. `fold` may be NULL, as `credential`.
+static int take_account(struct row *row, struct account *account, struct credential *credential, char *fold,
+                        struct err *err) {
+    int found = row_next(row, err);
+    if (found == 1 &&
+        (!row_account(row, account) || (credential && !copy_credential(row, account, credential)) ||
+         (fold && !row_text(row, 12, fold, sizeof((struct holding *)0)->fold))))
+        found = row_damaged(row, err);
+    if (found < 0 && credential) secret_wipe(credential, sizeof *credential);
+    row_end(row);
     return found;
 }
 
+int store_find(struct store *store, const char *fold, struct account *account, struct credential *credential,
+               struct err *err) {
+    struct row row = row_begin(store, STATEMENT_FIND);
+    row_put_text(&row, fold);
+    return take_account(&row, account, credential, NULL, err);
+}
+
+int store_find_uuid(struct store *store, const struct uuid *uuid, struct account *account,
+                    struct credential *credential, struct err *err) {
+    struct row row = row_begin(store, STATEMENT_FIND_UUID);
+    row_put_bytes(&row, uuid->bytes, sizeof uuid->bytes);
+    return take_account(&row, account, credential, NULL, err);
+}
+
+int holding_find(struct store *store, const struct uuid *uuid, struct holding *holding, struct err *err) {
+    struct row row = row_begin(store, STATEMENT_FIND_UUID);
+    row_put_bytes(&row, uuid->bytes, sizeof uuid->bytes);
+    return take_account(&row, &holding->account, &holding->credential, holding->fold, err);
+}
+
+int fold_owner(struct store *store, const char *fold, uint64_t *created, struct err *err) {
+    struct row row = row_begin(store, STATEMENT_FIND);
+    row_put_text(&row, fold);
+    int found = row_next(&row, err);
+    if (found == 1) *created = row_natural(&row, 6);
+    row_end(&row);
+    return found;
+}
+
+int store_accounts(struct store *store, uint64_t after, unsigned limit,
+                   bool (*each)(const struct account *account, void *context), void *context,
+                   struct err *err) {
+    struct row row = row_begin(store, STATEMENT_ACCOUNTS);
+    struct account account;
+    int count = 0, more;
+    row_put_natural(&row, after);
+    row_put_natural(&row, limit);
+    while ((more = row_next(&row, err)) == 1) {
+        if (!row_account(&row, &account)) {
+            more = row_damaged(&row, err);
+            break;
+        }
+        count++;
+        if (!each(&account, context)) break;
+    }
+    row_end(&row);
+    return more < 0 ? -1 : count;
+}
+
+// --- the whole --------------------------------------------------------------------------------------------
+
+int meta_read(struct store *store, struct store_meta *meta, struct err *err) {
+    struct row row = row_begin(store, STATEMENT_META);
+    int found = row_next(&row, err);
+    if (found == 1)
+        *meta = (struct store_meta){
+            .epoch = row_natural(&row, 0),
+            .clock = row_natural(&row, 1),
+            .at_ms = row_number(&row, 2),
+            .accounts = row_natural(&row, 3),
+            .settings = row_natural(&row, 4),
+            .tokens = row_natural(&row, 5),
+            .changes_after = row_natural(&row, 6),
+            .requests = row_natural(&row, 7),
+        };
+    else if (found == 0)
+        (void)store_refused(store, SQLITE_CORRUPT, err); // the row has always been there
+    row_end(&row);
+    return found == 1 ? 0 : -1;
+}
+
+int store_meta(struct store *store, struct store_meta *meta, struct err *err) {
+    if (!store->writer || sqlite3_get_autocommit(store->db)) return meta_read(store, meta, err);
+    *meta = store->meta; // the row is as it was before the transaction
+    return 0;
+}
+
 int store_clock(struct store *store, uint64_t *clock, struct err *err) {
-    return store_number(store, STATEMENT_CLOCK, clock, err);
+    struct store_meta meta;
+    if (store_meta(store, &meta, err) != 0) return -1;
+    *clock = meta.clock;
+    return 0;
 }
 
 int store_count(struct store *store, uint64_t *accounts, struct err *err) {
-    return store_number(store, STATEMENT_COUNT, accounts, err);
+    struct store_meta meta;
+    if (store_meta(store, &meta, err) != 0) return -1;
+    *accounts = meta.accounts;
+    return 0;
 }

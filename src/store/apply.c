@@ -1,58 +1,59 @@
-// The roll, as a function: (state, change) ──► (state, clock). No time, no randomness, nothing that differs
-// from one server to the next: every server that applies the same changes in the same order holds the same
-// roll. Here, and nowhere else, it is decided whether a login is free.
+// The state, as a function: (state, change) ──► (state, clock, outcome). No time, no randomness, nothing that
+// differs from one server to the next: every server that applies the same changes in the same order holds the
+// same state, byte for byte. Here, and nowhere else, it is decided whether a login is free, whether a version
+// is the current one, and whether a request was done before.
+//
+//   change ──► done before? ──► apply_KIND ──► DONE: the clock ticks, the change log and the request are
+//   noted
+//                   │                │
+//                   ▼                ▼
+//               REPEATED     TAKEN, ABSENT, VERSION, ...: nothing has happened
 #include "store/internal.h"
 
 #include <assert.h>
 #include <string.h>
 
-static bool terminated(const char *text, size_t size) {
-    return memchr(text, '\0', size) != NULL;
+static apply_function *const functions[] = {
+    [CHANGE_CREATE] = apply_create,
+    [CHANGE_MODIFY] = apply_modify,
+    [CHANGE_DELETE] = apply_delete,
+    [CHANGE_SETTING_PUT] = apply_setting_put,
+    [CHANGE_SETTING_DELETE] = apply_setting_delete,
+    [CHANGE_TOKEN_ADD] = apply_token_add,
+    [CHANGE_TOKEN_REVOKE] = apply_token_revoke,
+};
+
+// The bookkeeping of every change that is done.
+static int note_done(struct store *store, const struct change *change, struct answer *answer,
+                     struct err *err) {
+    struct store_meta *meta = &store->meta;
+    store->changed = true;
+    answer->clock = ++meta->clock;
+    answer->at_ms = change->at_ms;
+    answer->version = change_deletes(change->kind) ? 0 : answer->clock;
+    if (change->at_ms > meta->at_ms) meta->at_ms = change->at_ms;
+    if (changes_note(store, change, answer, err) != 0) return -1;
+    return change->request.key[0] ? request_note(store, change, answer, err) : 0;
 }
 
-static int bind_text(sqlite3_stmt *statement, int at, const char *text) {
-    return sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
-}
-
-static enum apply_result create(struct store *store, const struct change *change, struct err *err) {
-    sqlite3_stmt *insert = store->statements[STATEMENT_CREATE];
-    assert(terminated(change->login.name, sizeof change->login.name) && change->login.name[0]);
-    assert(terminated(change->login.fold, sizeof change->login.fold) && change->login.fold[0]);
-    assert(terminated(change->name, sizeof change->name));
-    assert(terminated(change->created_from, sizeof change->created_from));
-    assert(terminated(change->secret_hash, sizeof change->secret_hash));
-
-    int rc = sqlite3_bind_blob(insert, 1, change->uuid.bytes, sizeof change->uuid.bytes, SQLITE_STATIC);
-    if (rc == SQLITE_OK) rc = bind_text(insert, 2, change->login.name);
-    if (rc == SQLITE_OK) rc = bind_text(insert, 3, change->login.fold);
-    if (rc == SQLITE_OK) rc = bind_text(insert, 4, change->name);
-    if (rc == SQLITE_OK) rc = bind_text(insert, 5, change->created_from);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_int64(insert, 6, change->at_ms);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_blob(insert, 7, change->secret_key.bytes, sizeof change->secret_key.bytes,
-                               SQLITE_STATIC);
-    if (rc == SQLITE_OK) rc = bind_text(insert, 8, change->secret_hash);
-    if (rc != SQLITE_OK) {
-        (void)store_refused(store, rc, err);
-        (void)sqlite3_clear_bindings(insert);
-        return APPLY_FAILED;
-    }
-    if (store_run(store, STATEMENT_CREATE, err) != 0) return APPLY_FAILED;
-    return sqlite3_changes(store->db) == 1 ? APPLY_DONE : APPLY_TAKEN;
-}
-
-enum apply_result store_apply(struct store *store, const struct change *change, uint64_t *clock,
-                              struct err *err) {
-    enum apply_result result = APPLY_FAILED;
+enum outcome store_apply(struct store *store, const struct change *change, struct answer *answer,
+                         struct err *err) {
+    int known = 0;
     assert(store->writer && !sqlite3_get_autocommit(store->db)); // within begin ... commit
+    memset(answer, 0, sizeof *answer);
 
-    switch (change->kind) {
-    case CHANGE_CREATE: result = create(store, change, err); break;
-    default:
+    if (!change_kind_name(change->kind)) {
         (void)err_set(err, ERR_VERSION, "the change is of kind %d, which this Herald does not know",
                       (int)change->kind);
-        break;
+        return answer->outcome = OUTCOME_FAILED;
     }
-    if (result == APPLY_DONE && store_number(store, STATEMENT_TICK, clock, err) != 0) result = APPLY_FAILED;
-    return result;
+    if (change->request.key[0]) known = request_find(store, &store->meta, &change->request, answer, err);
+    if (known < 0) return answer->outcome = OUTCOME_FAILED;
+    if (known > 0) return answer->outcome;
+
+    answer->kind = change->kind;
+    answer->outcome = functions[change->kind](store, change, answer, err);
+    if (answer->outcome == OUTCOME_DONE && note_done(store, change, answer, err) != 0)
+        answer->outcome = OUTCOME_FAILED;
+    return answer->outcome;
 }

@@ -17,59 +17,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_FILE          "lock"
+#define LOCK_FILE "lock"
+// The indexes of a million accounts fit into the cache (KiB): creating then reads nothing.
+#define WRITER_PRAGMAS     "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA cache_size = -32768"
 #define WRITER_PATIENCE_MS 5000 // for a backup or a person's sqlite3 that holds the database
 #define READER_PATIENCE_MS 250
 
 // --- statements -------------------------------------------------------------------------------------------
-
-static int finish(struct store *store, sqlite3_stmt *statement, int rc, struct err *err) {
-    if (rc != SQLITE_DONE) (void)store_refused(store, rc, err);
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return rc == SQLITE_DONE ? 0 : -1;
-}
-
-int store_run(struct store *store, enum statement which, struct err *err) {
-    sqlite3_stmt *statement = store->statements[which];
-    return finish(store, statement, sqlite3_step(statement), err);
-}
-
-// Steps to the end: an UPDATE ... RETURNING is complete only then.
-static int number_of(struct store *store, sqlite3_stmt *statement, int64_t *number, struct err *err) {
-    int64_t value = 0;
-    int rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW) {
-        value = sqlite3_column_int64(statement, 0);
-        rc = sqlite3_step(statement);
-    } else if (rc == SQLITE_DONE) {
-        rc = SQLITE_CORRUPT; // the row has always been there
-    }
-    if (finish(store, statement, rc, err) != 0) return -1;
-    *number = value;
-    return 0;
-}
-
-int store_number(struct store *store, enum statement which, uint64_t *number, struct err *err) {
-    int64_t value;
-    if (number_of(store, store->statements[which], &value, err) != 0) return -1;
-    *number = (uint64_t)value;
-    return 0;
-}
-
-int store_ask(struct store *store, const char *sql, int64_t *number, struct err *err) {
-    sqlite3_stmt *statement;
-    int rc = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
-    if (rc != SQLITE_OK) return store_refused(store, rc, err);
-    int result = number_of(store, statement, number, err);
-    (void)sqlite3_finalize(statement);
-    return result;
-}
-
-int store_exec(struct store *store, const char *sql, struct err *err) {
-    int rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : store_refused(store, rc, err);
-}
 
 static int prepare_all(struct store *store, struct err *err) {
     static const struct {
@@ -206,6 +160,8 @@ static struct store *store_new(const char *directory, bool writer, struct err *e
     store->directory = copy;
     store->writer = writer;
     store->lock = -1;
+    store->changes_kept = STORE_CHANGES_KEPT;
+    store->requests_kept = STORE_REQUESTS_KEPT;
     return store;
 }
 
@@ -216,8 +172,7 @@ struct store *store_open_writer(const char *directory, struct err *err) {
     if (!store) return NULL;
     if (make_directory(directory, err) != 0 || enter_directory(store, err) != 0 ||
         open_database(store, err) != 0 || schema_check(store, &version, err) != 0 ||
-        use_wal(store, err) != 0 ||
-        store_exec(store, "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON", err) != 0 ||
+        use_wal(store, err) != 0 || store_exec(store, WRITER_PRAGMAS, err) != 0 ||
         schema_migrate(store, version, err) != 0 || prepare_all(store, err) != 0) {
         store_close(store);
         return NULL;
@@ -255,11 +210,34 @@ void store_close(struct store *store) {
 // --- transactions -----------------------------------------------------------------------------------------
 
 int store_begin(struct store *store, struct err *err) {
-    return store_run(store, STATEMENT_BEGIN, err);
+    if (store_run(store, STATEMENT_BEGIN, err) != 0) return -1;
+    store->changed = false;
+    if (meta_read(store, &store->meta, err) == 0) return 0;
+    store_rollback(store);
+    return -1;
 }
 
+static int keep_meta(struct store *store, struct err *err) {
+    const struct store_meta *meta = &store->meta;
+    struct row row = row_begin(store, STATEMENT_META_KEEP);
+    row_put_natural(&row, meta->epoch);
+    row_put_natural(&row, meta->clock);
+    row_put_number(&row, meta->at_ms);
+    row_put_natural(&row, meta->accounts);
+    row_put_natural(&row, meta->settings);
+    row_put_natural(&row, meta->tokens);
+    row_put_natural(&row, meta->changes_after);
+    row_put_natural(&row, meta->requests);
+    return row_run(&row, err);
+}
+
+// What is forgotten depends on the state alone, so it does not matter where batches end.
 int store_commit(struct store *store, struct err *err) {
+    if (store->changed &&
+        (changes_forget(store, err) != 0 || requests_forget(store, err) != 0 || keep_meta(store, err) != 0))
+        goto fail;
     if (store_run(store, STATEMENT_COMMIT, err) == 0) return 0;
+fail:
     store_rollback(store);
     return -1;
 }

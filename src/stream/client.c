@@ -17,9 +17,6 @@ static void client_ready(void *context, unsigned events);
 static void client_take(struct client *client, struct str input);
 static const struct session_ops session_ops;
 
-#define PUBLISH_SHARE_US 1000000u // a second's share may be spent at once
-#define PUBLISH_OVERHEAD 256u     // bytes that sending anything costs as much as
-
 // --- life
 // ---------------------------------------------------------------------------------------------------
 
@@ -85,6 +82,7 @@ static void client_detach(struct client *client, enum close_reason reason) {
     session_fini(&client->session);
     reader_fini(&client->reader);
     framer_fini(&client->framer);
+    veil_close(client->veil);
     buf_wipe(&client->stalled);
 }
 
@@ -184,14 +182,25 @@ static void client_invalid(struct client *client, const char *info) {
     if (client->phase == CLIENT_OPEN) session_invalid(&client->session, info);
 }
 
+// TLS where the passwords of strangers travel; servers find each other without it.
+static const char *client_fault(const struct client *client, const struct message *message) {
+    bool link = message->command == COMMAND_AUTHENTICATE;
+    if (client->veil != NULL) return link ? "servers connect to each other without TLS" : NULL;
+    if (link || client->shard->settings.plaintext || address_is_loopback(&client->from)) return NULL;
+    return "this server expects TLS of other machines: connect again with it";
+}
+
 // One line to the session. False: the reel is busy, and the line was kept.
 static bool client_line(struct client *client, struct str line) {
     struct shard *shard = client->shard;
     struct message message;
     struct err err;
     bool taken = true;
+    const char *fault = NULL;
     if (message_parse(shard->parser, line, &message, &err) != 0) {
         client_invalid(client, err.text);
+    } else if (!client->session.spoken && (fault = client_fault(client, &message)) != NULL) {
+        client_invalid(client, fault);
     } else if (session_message(&client->session, &message) == SESSION_AGAIN) {
         taken = false;
         // A line that came out of `stalled` stays there; another is copied.
@@ -258,11 +267,42 @@ void client_retry(struct client *client) {
     client_resume(client);
 }
 
+// The client sends no more, but may read on: what it asked is still answered, then we close.
+static void client_heard_all(struct client *client) {
+    client->eof = true;
+    sock_want(client->sock, sock_wanted(client->sock) & ~SOCK_WANT_READ);
+}
+
+// Whatever may be TLS: the first bytes tell. *input becomes what was said. False: nothing can be said any
+// more.
+static bool client_unveil(struct client *client, struct str *input) {
+    struct shard *shard = client->shard;
+    struct err err;
+    if (client->veil == NULL) {
+        client->in_clear = shard->settings.tls == NULL || !tls_is_hello(input->ptr, input->len);
+        if (client->in_clear) return true;
+        client->veil = veil_open(shard->settings.tls, &err);
+        if (client->veil == NULL) shard_doom(shard, client, CLOSE_MEMORY);
+        if (client->veil == NULL) return false;
+    }
+    int rc = veil_receive(client->veil, &shard->veil, *input, SHARD_INPUT, input, &err);
+    if (veil_holds(client->veil)) shard_touch(shard, client);
+    if (rc == 0 && veil_ended(client->veil)) client_heard_all(client);
+    if (rc == 0) return true;
+    char from[ADDRESS_TEXT_SIZE];
+    address_format(&client->from, from);
+    log_debug(L_MSG("client refused"), L_STR("why", err.text), L_STR("client", from));
+    client_finish(client, CLOSE_TLS);
+    reader_mute(&client->reader); // the alert is the last word
+    return false;
+}
+
 static void client_read(struct client *client) {
     struct shard *shard = client->shard;
     ssize_t got = recv(sock_fd(client->sock), shard->input, SHARD_INPUT, MSG_DONTWAIT);
     if (got > 0) {
-        client_take(client, (struct str){.ptr = shard->input, .len = (size_t)got});
+        struct str input = {.ptr = shard->input, .len = (size_t)got};
+        if (client->in_clear || client_unveil(client, &input)) client_take(client, input);
         return;
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -270,9 +310,7 @@ static void client_read(struct client *client) {
         client_close(client, CLOSE_GONE);
         return;
     }
-    // The client sends no more, but may read on: what it asked is still answered, then we close.
-    client->eof = true;
-    sock_want(client->sock, sock_wanted(client->sock) & ~SOCK_WANT_READ);
+    client_heard_all(client);
     client_take(client, (struct str){0});
 }
 
@@ -305,8 +343,11 @@ static void client_sent_all(struct client *client) {
 void client_flush(struct client *client, reel_pos head, reel_pos tail) {
     struct shard *shard = client->shard;
     uint64_t delivered = 0;
+    int fd = sock_fd(client->sock);
     enum reader_result result =
-        reader_flush(&client->reader, shard->hub->reel, sock_fd(client->sock), head, tail, &delivered);
+        client->veil == NULL ? reader_flush(&client->reader, shard->hub->reel, fd, head, tail, &delivered)
+                             : veil_flush(client->veil, &shard->veil, &client->reader, shard->hub->reel, fd,
+                                          head, tail, client->phase != CLIENT_OPEN, &delivered);
     if (delivered > 0)
         atomic_fetch_add_explicit(&shard->hub->counters.deliveries, delivered, memory_order_relaxed);
     switch (result) {
@@ -337,7 +378,8 @@ static void on_reply(void *context, enum command command, const char *info) {
 
 static void on_finish(void *context) {
     struct client *client = context;
-    if (client->departure == NULL) client_finish(client, client->refused ? CLOSE_REFUSED : CLOSE_LOGOUT);
+    if (client->departure == NULL)
+        client_finish(client, client->ended ? CLOSE_ENDED : client->refused ? CLOSE_REFUSED : CLOSE_LOGOUT);
 }
 
 static void client_ask(struct client *client, enum request_kind kind, struct str username,
@@ -360,9 +402,22 @@ static void on_ask_register(void *context, struct str username, struct str secre
     client_ask(context, REQUEST_REGISTER, username, secret);
 }
 
+#define ENDED "your account was renamed, deleted or given a new secret; log in again"
+
+void client_ended(struct client *client) {
+    if (client->phase != CLIENT_OPEN || client->doomed) return;
+    client->ended = true;
+    session_ended(&client->session, ENDED);
+    client_finish(client, CLOSE_ENDED); // also one that is being redirected
+}
+
 void client_answered(struct client *client, const struct request *request) {
     client->request = NULL;
-    if (request->kind == REQUEST_LOGIN)
+    client->account = request->account.uuid;
+    client->as_of = request->as_of;
+    if (request->ok && shard_has_ended(client->shard, &client->account, client->as_of))
+        client_ended(client);
+    else if (request->kind == REQUEST_LOGIN)
         session_login_done(&client->session, request->ok, request->user, request->info);
     else
         session_register_done(&client->session, request->ok, request->user, request->info);
@@ -417,6 +472,7 @@ static bool on_entered(void *context, bool again) {
     struct shard *shard = client->shard;
     if (!again && client_sent_away(client)) return true;
     if (!again) client->counted = true;
+    if (client->session.anonymous) client->account = (struct uuid){0};
     reader_listen(&client->reader, reel_head(shard->hub->reel));
     if (client->place == PLACE_NONE) shard_place(shard, client, PLACE_READY);
     return false;
@@ -440,6 +496,7 @@ static void client_pay(struct client *client, size_t bytes) {
 static bool on_publish(void *context, const struct message *message, struct str user) {
     struct client *client = context;
     struct shard *shard = client->shard;
+    if (!shard_is_told(shard)) return false; // the account may have changed: its session ends first
     buf_truncate(&shard->frame, 0);
     if (activity_encode(shard->parser, message, user, &shard->frame) != 0) {
         shard_doom(shard, client, CLOSE_MEMORY);

@@ -4,16 +4,20 @@
 //      ▲                                                     │  └───► ask: the desk (core thread)
 //      └────────── reader_flush, in the shard's turn ◄───────┴─ reply: the lane
 //
+//   Who begins with a ClientHello has a veil between the socket and the rest: veil_receive, veil_flush.
+//
 //   phase:  OPEN ──finish──► FINISHING ──all sent──► LINGERING ──the other side closed, or too long──► gone
 //
 // A client that waits for the desk, for the reel, or because it has said more than its share, is not read.
 #pragma once
 
+#include "base/uuid.h"
 #include "net/sock.h"
 #include "stream/balance.h"
 #include "stream/closing.h"
 #include "stream/reader.h"
 #include "stream/session.h"
+#include "stream/veil.h"
 #include "wire/frame.h"
 
 #include <stdbool.h>
@@ -34,14 +38,19 @@ struct client {
     struct session session;
     struct reader reader;
     struct framer framer;
+    struct veil *veil;           // it speaks TLS; NULL: it does not, or that is not known yet
     struct request *request;     // at the desk
     struct buf stalled;          // a line that the reel had no room for
     struct departure *departure; // it will be redirected as soon as it is expected there
     enum client_phase phase;
+    struct uuid account; // logged in as; zero: as nobody in particular
+    uint64_t as_of;      // of the login (request.h)
     enum client_place place;
     enum close_reason doom;             // why it is in the shard's list of the doomed
+    bool in_clear;                      // it does not speak TLS: its first bytes have told
     bool paused;                        // waits, and is not read meanwhile
     bool refused;                       // the last reply was a refusal
+    bool ended;                         // its account has changed
     bool eof;                           // the client closed its side
     bool counted;                       // in the load
     bool touched, doomed;               // in the shard's lists of that name
@@ -72,6 +81,7 @@ void client_answered(struct client *client, const struct request *request);
 void client_retry(struct client *client); // the reel may have room again
 void client_rested(struct client *client);
 void client_stop(struct client *client);   // the server is stopping: to another, if there is one
+void client_ended(struct client *client);  // its account has changed: it must log in again
 void client_depart(struct client *client); // sends the REDIRECT that was held
 void client_finish(struct client *client, enum close_reason reason);
 // Its part of a pass; tail and head are the pass's. May doom it, never closes it.

@@ -16,8 +16,9 @@ static void on_answer(struct mail *mail, void *shard);
 // --- answering
 // ----------------------------------------------------------------------------------------------
 
-static void desk_answer(struct request *request, bool ok, const char *user, const char *info) {
-    request->ok = ok;
+static void desk_answer(struct request *request, enum verdict verdict, const char *user, const char *info) {
+    request->ok = verdict == VERDICT_OK;
+    request->verdict = verdict;
     str_copy(str_of(user), request->user, sizeof request->user);
     str_copy(str_of(info), request->info, sizeof request->info);
     request->mail.deliver = on_answer;
@@ -28,23 +29,40 @@ static void desk_answer(struct request *request, bool ok, const char *user, cons
 static void on_answer(struct mail *mail, void *shard) {
     (void)shard;
     struct request *request = (struct request *)mail;
+    if (request->answered != NULL) {
+        request->answered(request);
+        return;
+    }
     if (request->client != NULL) client_answered(request->client, request);
     request_free(request);
 }
 
-void desk_login_ok(struct desk *desk, struct request *request, const char *user) {
+// 1 found, 0 not there, -1 the database failed.
+static int desk_look_up(struct desk *desk, struct request *request) {
+    struct err err;
+    request->as_of = proposer_clock(desk->stream->proposer); // before: what is found is then no older
+    int found = store_find(desk->store, request->login.fold, &request->account, &request->credential, &err);
+    if (found < 0) log_error(L_MSG("cannot look up an account"), L_STR("why", err.text));
+    request->looked_up = found > 0;
+    return found;
+}
+
+void desk_login_ok(struct desk *desk, struct request *request) {
     throttle_login_succeeded(desk->throttle, address_key(&request->from), request->login.fold);
-    desk_answer(request, true, user, "");
+    if (request->looked_up || desk_look_up(desk, request) > 0) // one by a lock has just become an account
+        desk_answer(request, VERDICT_OK, request->account.login, "");
+    else
+        desk_busy(request);
 }
 
 static void desk_login_failed(struct desk *desk, struct request *request) {
     throttle_login_failed(desk->throttle, address_key(&request->from), request->login.fold,
                           loop_now(desk->stream->loop));
-    desk_answer(request, false, "", WRONG);
+    desk_answer(request, VERDICT_WRONG, "", WRONG);
 }
 
 void desk_busy(struct request *request) {
-    desk_answer(request, false, "", "the server has too much to do just now; try again in a moment");
+    desk_answer(request, VERDICT_BUSY, "", "the server has too much to do just now; try again in a moment");
 }
 
 // --- LOGIN
@@ -53,8 +71,8 @@ void desk_busy(struct request *request) {
 static void verify_work(struct job *job) {
     struct request *request = job_request(job);
     struct secret_digest digest;
-    secret_digest(&request->account.secret_key, buf_str(&request->secret), &digest);
-    request->verified = secret_verify(request->account.secret_hash, &digest);
+    secret_digest(&request->credential.key, buf_str(&request->secret), &digest);
+    request->verified = secret_verify(request->credential.hash, &digest);
     request->worked = true;
     secret_wipe(&digest, sizeof digest);
 }
@@ -74,7 +92,7 @@ static void verify_done(struct mail *mail, void *context) {
     }
     verified_add(desk->verified, &request->account.uuid, request->account.credential_version,
                  buf_str(&request->secret), loop_now(stream->loop));
-    desk_login_ok(desk, request, request->account.login);
+    desk_login_ok(desk, request);
 }
 
 static void desk_verify(struct desk *desk, struct request *request) {
@@ -87,20 +105,18 @@ static void desk_verify(struct desk *desk, struct request *request) {
 }
 
 static void desk_login_account(struct desk *desk, struct request *request) {
-    struct err err;
-    int found = store_find(desk->store, request->login.fold, &request->account, &err);
+    int found = desk_look_up(desk, request);
     if (found < 0) {
-        log_error(L_MSG("cannot look up an account"), L_STR("why", err.text));
-        desk_answer(request, false, "", "the server cannot read its accounts just now; try again later");
+        desk_answer(request, VERDICT_BUSY, "",
+                    "the server cannot read its accounts just now; try again later");
         return;
     }
-    if (found == 0 || request->account.secret_hash[0] == '\0') {
+    if (found == 0 || request->credential.hash[0] == '\0') {
         // The same work as for a wrong secret: the time does not tell which names exist.
-        str_copy(str_of(secret_hash_of_nobody()), request->account.secret_hash,
-                 sizeof request->account.secret_hash);
+        str_copy(str_of(secret_hash_of_nobody()), request->credential.hash, sizeof request->credential.hash);
     } else if (verified_has(desk->verified, &request->account.uuid, request->account.credential_version,
                             buf_str(&request->secret), loop_now(desk->stream->loop))) {
-        desk_login_ok(desk, request, request->account.login);
+        desk_login_ok(desk, request);
         return;
     }
     desk_verify(desk, request);
@@ -129,6 +145,11 @@ static void desk_hold(struct desk *desk, struct request *request, uint64_t delay
     DL_APPEND(desk->held, request);
 }
 
+static void desk_wait(struct request *request, uint64_t wait_ms) {
+    request->wait_ms = wait_ms;
+    desk_answer(request, VERDICT_WAIT, "", "");
+}
+
 static void desk_login(struct desk *desk, struct request *request) {
     if (login_parse(buf_str(&request->username), &request->login, NULL) != 0) {
         // No account can have this name; what follows treats it like any unknown one.
@@ -136,10 +157,21 @@ static void desk_login(struct desk *desk, struct request *request) {
     }
     uint64_t delay = throttle_login_delay(desk->throttle, address_key(&request->from), request->login.fold,
                                           loop_now(desk->stream->loop));
-    if (delay > 0)
+    if (delay > 0 && request->kind == REQUEST_VERIFY)
+        desk_wait(request, delay);
+    else if (delay > 0)
         desk_hold(desk, request, delay);
     else
         desk_login_now(desk, request);
+}
+
+static void desk_allowance(struct desk *desk, struct request *request) {
+    uint64_t wait_ms =
+        throttle_register(desk->throttle, address_key(&request->from), loop_now(desk->stream->loop));
+    if (wait_ms > 0)
+        desk_wait(request, wait_ms);
+    else
+        desk_answer(request, VERDICT_OK, "", "");
 }
 
 // --- REGISTER
@@ -154,15 +186,15 @@ static void desk_register(struct desk *desk, struct request *request) {
     if (wait_ms > 0) {
         snprintf(info, sizeof info, "too many registrations from your address; try again in %llu s",
                  (unsigned long long)(wait_ms + 999) / 1000);
-        desk_answer(request, false, "", info);
+        desk_answer(request, VERDICT_TAKEN, "", info);
         return;
     }
     if (login_parse(buf_str(&request->username), &request->login, &err) != 0) {
-        desk_answer(request, false, "", err.text);
+        desk_answer(request, VERDICT_TAKEN, "", err.text);
         return;
     }
     if (request->secret.len == 0) {
-        desk_answer(request, false, "", "the secret is empty; choose one");
+        desk_answer(request, VERDICT_TAKEN, "", "the secret is empty; choose one");
         return;
     }
     desk->registering++;
@@ -177,16 +209,17 @@ static void desk_register(struct desk *desk, struct request *request) {
 void desk_register_taken(struct request *request) {
     char info[sizeof request->info];
     snprintf(info, sizeof info, "%.100s is already registered with the system", request->login.name);
-    desk_answer(request, false, "", info);
+    desk_answer(request, VERDICT_TAKEN, "", info);
 }
 
-void desk_register_done(struct desk *desk, struct request *request, enum propose_result result) {
+void desk_register_done(struct desk *desk, struct request *request, enum outcome result) {
     desk->registering--;
     switch (result) {
-    case PROPOSE_DONE: desk_answer(request, true, request->login.name, ""); break;
-    case PROPOSE_TAKEN: desk_register_taken(request); break;
-    case PROPOSE_FAILED:
-        desk_answer(request, false, "", "the server cannot store the account just now; try again later");
+    case OUTCOME_DONE: desk_answer(request, VERDICT_OK, request->login.name, ""); break;
+    case OUTCOME_TAKEN: desk_register_taken(request); break;
+    default:
+        desk_answer(request, VERDICT_BUSY, "",
+                    "the server cannot store the account just now; try again later");
         break;
     }
 }
@@ -202,7 +235,7 @@ void desk_decided(void *context, struct lock *lock, enum lock_outcome outcome) {
         if (desk->stopping)
             desk_busy(request);
         else
-            desk_answer(request, false, "",
+            desk_answer(request, VERDICT_BUSY, "",
                         "not every server answered in time (register_timeout); the name was not registered, "
                         "try again");
         break;
@@ -214,8 +247,7 @@ bool desk_is_account(void *context, const char *fold) {
     struct stream *stream = context;
     struct account account;
     struct err err;
-    int found = store_find(stream->desk->store, fold, &account, &err);
-    secret_wipe(&account, sizeof account);
+    int found = store_find(stream->desk->store, fold, &account, NULL, &err);
     if (found < 0) log_error(L_MSG("cannot look up an account"), L_STR("why", err.text));
     return found != 0; // when in doubt the name is not given away
 }
@@ -226,12 +258,16 @@ bool desk_is_account(void *context, const char *fold) {
 void desk_take(struct mail *mail, void *context) {
     struct stream *stream = context;
     struct request *request = (struct request *)mail;
-    if (stream->desk->stopping)
+    if (stream->desk->stopping) {
         desk_busy(request);
-    else if (request->kind == REQUEST_LOGIN)
-        desk_login(stream->desk, request);
-    else
-        desk_register(stream->desk, request);
+        return;
+    }
+    switch (request->kind) {
+    case REQUEST_LOGIN:
+    case REQUEST_VERIFY: desk_login(stream->desk, request); break;
+    case REQUEST_REGISTER: desk_register(stream->desk, request); break;
+    case REQUEST_ALLOWANCE: desk_allowance(stream->desk, request); break;
+    }
 }
 
 void desk_tick(struct desk *desk, uint64_t now_ms) {
@@ -302,6 +338,7 @@ struct desk *desk_open(struct stream *stream, const char *directory, struct err 
 
 void desk_close(struct desk *desk) {
     if (desk == NULL) return;
+    desk->stopping = true; // what still lies in the mailbox is not begun
     if (desk->pool != NULL) pool_close(desk->pool);
     mailbox_drain(desk->stream->mailbox); // jobs come back unworked and are answered
     store_close(desk->store);

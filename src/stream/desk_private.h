@@ -27,10 +27,10 @@ static inline struct request *job_request(struct job *job) {
 }
 
 // --- desk.c
-void desk_login_ok(struct desk *desk, struct request *request, const char *user);
+void desk_login_ok(struct desk *desk, struct request *request);
 void desk_busy(struct request *request);
 void desk_register_taken(struct request *request);
-void desk_register_done(struct desk *desk, struct request *request, enum propose_result result);
+void desk_register_done(struct desk *desk, struct request *request, enum outcome result);
 
 // --- settle.c
 void settle_await(struct lock *lock,

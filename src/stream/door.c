@@ -30,7 +30,7 @@ struct door {
     struct listener *listener;
     struct address address;
     struct visitor *visitors;
-    unsigned connections;
+    atomic_uint connections; // counted on the core thread, read by all
     unsigned next_shard;
     uint64_t accepted, turned_away;
 };
@@ -126,6 +126,17 @@ static void on_accepted(void *context, int fd, const struct address *from) {
     mailbox_post(shard->mailbox, &client->mail);
 }
 
+const char *door_admit(struct door *door, const struct address *from) {
+    const char *why = door_refusal(door, from);
+    if (why != NULL) {
+        hub_count_closed(door->hub, CLOSE_LIMIT);
+        return why;
+    }
+    if (!visitor_in(door, from)) return "the server is out of memory";
+    door->accepted++;
+    return NULL;
+}
+
 void door_client_gone(struct mail *mail, void *context) {
     struct stream *stream = context;
     struct client *client = (struct client *)mail;
@@ -180,6 +191,10 @@ void door_address(const struct door *door, struct address *address) {
 
 uint64_t door_accepted(const struct door *door) {
     return door->accepted;
+}
+
+unsigned door_connections(const struct door *door) {
+    return atomic_load_explicit(&door->connections, memory_order_relaxed);
 }
 
 // --- servers

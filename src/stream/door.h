@@ -18,6 +18,10 @@ void door_shut(struct door *door);  // stops listening
 void door_close(struct door *door); // NULL is fine
 void door_address(const struct door *door, struct address *address);
 uint64_t door_accepted(const struct door *door);
+unsigned door_connections(const struct door *door); // any thread
+
+// A guest's connection: counted in unless a limit is reached; NULL, or why not. door_link_gone counts it out.
+const char *door_admit(struct door *door, const struct address *from);
 
 void door_client_gone(struct mail *mail,
                       void *stream); // a client's mail.deliver when its shard is done with it

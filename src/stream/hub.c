@@ -4,9 +4,12 @@
 #include "stream/shard.h"
 
 void hub_wake_readers(struct hub *hub, unsigned participant) {
+    uint64_t now_us = timing_now_us();
     for (unsigned i = 0; i < hub->shard_count; i++) {
         struct shard *shard = hub->shards[i];
-        if (shard->participant != participant && atomic_load(&shard->listeners) > 0) wake_send(shard->wake);
+        if (atomic_load(&shard->listeners) == 0) continue;
+        shard_owes(shard, now_us);
+        if (shard->participant != participant) wake_send(shard->wake);
     }
     if (participant != HUB_CORE && atomic_load(&hub->links) > 0) wake_send(hub->core_wake);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/secret.h"
+#include "cluster/propose.h"
 #include "net/loop.h"
 #include "stream/balance.h"
 #include "stream/closing.h"
@@ -24,6 +25,7 @@ struct hub_counters {
 
 struct hub {
     struct reel *reel;
+    struct proposer *proposer;
     struct balance *balance;
     pthread_mutex_t balance_lock;
     struct secret_key key; // of digests that live as long as the process

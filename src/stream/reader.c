@@ -48,13 +48,12 @@ static bool lane_next(const struct reader *reader) {
     return reader->lane.len > 0 && (past_end(reader) || reader->cursor >= reader->lane_at);
 }
 
-// The contiguous bytes to be sent next; empty: none.
-static struct str next_bytes(struct reader *reader, const struct reel *reel, reel_pos head) {
-    if (lane_next(reader)) return buf_str(&reader->lane);
-    if (past_end(reader)) return (struct str){0};
+struct reader_run reader_next(struct reader *reader, const struct reel *reel, reel_pos head) {
+    if (lane_next(reader)) return (struct reader_run){.bytes = buf_str(&reader->lane), .lane = true};
+    if (past_end(reader)) return (struct reader_run){0};
     reel_pos end = earlier(head, reader->end);
     if (reader->lane.len > 0) end = earlier(end, reader->lane_at);
-    return reel_span(reel, &reader->cursor, end);
+    return (struct reader_run){.bytes = reel_span(reel, &reader->cursor, end)};
 }
 
 // The lane is freed as soon as it is empty: idle connections hold nothing.
@@ -65,27 +64,39 @@ static void lane_sent(struct reader *reader, size_t len) {
         buf_consume(&reader->lane, len);
 }
 
+void reader_sent(struct reader *reader, const struct reader_run *run, size_t len) {
+    if (run->lane)
+        lane_sent(reader, len);
+    else
+        reader->cursor += (reel_pos)len;
+}
+
+bool reader_lapped(struct reader *reader, const struct reel *reel, reel_pos tail) {
+    return !past_end(reader) && reel_lapped(reel, &reader->cursor, tail);
+}
+
+void reader_mute(struct reader *reader) {
+    reader->end = reader->cursor;
+    buf_wipe(&reader->lane);
+}
+
 static enum reader_result send_all(struct reader *reader, const struct reel *reel, int fd, reel_pos head) {
     for (;;) {
-        bool lane = lane_next(reader);
-        struct str bytes = next_bytes(reader, reel, head);
-        if (bytes.len == 0) return READER_DONE;
-        ssize_t sent = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        struct reader_run run = reader_next(reader, reel, head);
+        if (run.bytes.len == 0) return READER_DONE;
+        ssize_t sent = send(fd, run.bytes.ptr, run.bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0) {
             if (errno == EINTR) continue;
             return errno == EAGAIN || errno == EWOULDBLOCK ? READER_BLOCKED : READER_GONE;
         }
-        if (lane)
-            lane_sent(reader, (size_t)sent);
-        else
-            reader->cursor += (reel_pos)sent;
-        if ((size_t)sent < bytes.len) return READER_BLOCKED; // asking again would only be told so
+        reader_sent(reader, &run, (size_t)sent);
+        if ((size_t)sent < run.bytes.len) return READER_BLOCKED; // asking again would only be told so
     }
 }
 
 enum reader_result reader_flush(struct reader *reader, const struct reel *reel, int fd, reel_pos head,
                                 reel_pos tail, uint64_t *delivered) {
-    if (!past_end(reader) && reel_lapped(reel, &reader->cursor, tail)) return READER_LAPPED;
+    if (reader_lapped(reader, reel, tail)) return READER_LAPPED;
     reel_pos begun = reader->cursor;
     enum reader_result result = send_all(reader, reel, fd, head);
     *delivered += reel_frames_between(reel, begun, reader->cursor);

@@ -41,6 +41,17 @@ enum reader_result {
     READER_GONE,    // the socket failed
 };
 
+// The contiguous bytes to be sent next, within a pass; empty: none. After sending, `reader_sent` is told.
+struct reader_run {
+    struct str bytes;
+    bool lane;
+};
+struct reader_run reader_next(struct reader *reader, const struct reel *reel, reel_pos head);
+void reader_sent(struct reader *reader, const struct reader_run *run, size_t len);
+// What it needs next of the reel is gone. To be asked before anything else in a pass.
+bool reader_lapped(struct reader *reader, const struct reel *reel, reel_pos tail);
+void reader_mute(struct reader *reader); // nothing more, whatever there is
+
 // One reader's part of a pass. head, tail: of the pass. *delivered grows by the frames handed over whole.
 enum reader_result reader_flush(struct reader *reader, const struct reel *reel, int fd, reel_pos head,
                                 reel_pos tail, uint64_t *delivered);

@@ -20,6 +20,6 @@ struct request *request_new(enum request_kind kind, struct mailbox *home, struct
 void request_free(struct request *request) {
     buf_free(&request->username);
     buf_wipe(&request->secret);
-    secret_wipe(&request->account, sizeof request->account);
+    secret_wipe(&request->credential, sizeof request->credential);
     free(request);
 }

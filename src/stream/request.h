@@ -12,26 +12,42 @@
 
 struct client;
 
-enum request_kind { REQUEST_LOGIN, REQUEST_REGISTER };
+// VERIFY is a LOGIN that is told at once how long it would have to wait; ALLOWANCE takes one registration
+// from the address's allowance.
+enum request_kind { REQUEST_LOGIN, REQUEST_REGISTER, REQUEST_VERIFY, REQUEST_ALLOWANCE };
+
+enum verdict {
+    VERDICT_OK,
+    VERDICT_WRONG, // user or secret
+    VERDICT_TAKEN, // REGISTER: the name; also what breaks a rule
+    VERDICT_WAIT,  // for request.wait_ms
+    VERDICT_BUSY,  // try again in a moment
+};
 
 struct request {
     struct mail mail;
     enum request_kind kind;
     struct mailbox *home;  // the shard's
-    struct client *client; // the shard's alone; NULL once the client is gone
+    struct client *client; // the shard's alone; NULL once the client is gone, and for a guest's
+    void (*answered)(struct request *request); // a guest's (guest.h)
+    void *asker;                               // likewise
     struct address from;
     struct buf username, secret; // wiped with the request
 
     // the answer
     bool ok;
+    enum verdict verdict;
+    uint64_t wait_ms;
+    uint64_t as_of;                 // LOGIN, VERIFY: no older than the event clock that it was looked up at
+    struct account account;         // LOGIN, VERIFY that is ok
     char user[LOGIN_MAX_BYTES + 1]; // the account's name
     char info[200];
 
     // the desk's
     struct login login;
-    struct account account; // what is verified against; wiped
+    struct credential credential; // what is verified against; wiped
     struct job job;
-    bool verified, worked;
+    bool looked_up, verified, worked;
     uint64_t due_ms; // held back until
     struct request *next, *prev;
 };

@@ -271,6 +271,10 @@ void session_invalid(struct session *session, const char *info) {
     if (!over(session)) refuse(session, COMMAND_INVALID_MESSAGE, info);
 }
 
+void session_ended(struct session *session, const char *info) {
+    if (!over(session)) refuse(session, COMMAND_AUTHENTICATION_FAIL, info);
+}
+
 void session_login_done(struct session *session, bool ok, const char *user, const char *info) {
     if (over(session)) return;
     assert(session->state == SESSION_ASKING);

@@ -73,6 +73,9 @@ enum session_result session_message(struct session *session, const struct messag
 // A line that could not be decoded, or was too long: INVALID_MESSAGE with `info`, then close.
 void session_invalid(struct session *session, const char *info);
 
+// The account that it is logged in as has changed: AUTHENTICATION_FAIL with `info`, then close.
+void session_ended(struct session *session, const char *info);
+
 // Answers to ask_login and ask_register. `user`: the account's name. `info`: the words of the refusal.
 void session_login_done(struct session *session, bool ok, const char *user, const char *info);
 void session_register_done(struct session *session, bool ok, const char *username, const char *info);

@@ -3,6 +3,7 @@
 
 #include "net/sock.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +18,12 @@ struct settings_target { // one --connect
     uint16_t port;
 };
 
+struct tls_context;
+
 struct stream_settings {
     struct address listen;
+    struct tls_context *tls; // for those who begin with a ClientHello; NULL: TLS is not spoken. Not owned
+    bool plaintext;          // clients on other machines may do without TLS
     char advertise[ADDRESS_HOST_MAX + 1];                 // empty: the address of `listen`
     char secret[SETTINGS_SECRET_MAX + 1];                 // the server secret; wipe
     struct settings_target connect[SETTINGS_MAX_CONNECT]; // parent, then fallbacks

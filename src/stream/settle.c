@@ -30,20 +30,20 @@ static void settle_answer_waiting(struct settle *settle, bool ok) {
     DL_FOREACH_SAFE(waiting, request, next) {
         DL_DELETE(waiting, request);
         if (ok)
-            desk_login_ok(settle->desk, request, settle->proposal.change.login.name);
+            desk_login_ok(settle->desk, request);
         else
             desk_busy(request);
     }
 }
 
-static void settle_end(struct settle *settle, enum propose_result result) {
+static void settle_end(struct settle *settle, enum outcome result) {
     struct desk *desk = settle->desk;
     struct stream *stream = desk->stream;
     struct request *ours = settle->lock->ours ? settle->lock->request : NULL;
-    if (result == PROPOSE_FAILED)
+    if (result == OUTCOME_FAILED)
         log_error(L_MSG("account not stored"), L_STR("why", settle->proposal.err.text));
-    settle_answer_waiting(settle, result == PROPOSE_DONE);
-    if (result == PROPOSE_FAILED)
+    settle_answer_waiting(settle, result == OUTCOME_DONE);
+    if (result == OUTCOME_FAILED)
         locks_unsettled(&stream->node.locks, settle->lock, loop_now(stream->loop));
     else
         locks_settled(&stream->node.locks, settle->lock);
@@ -58,7 +58,7 @@ static void settle_end(struct settle *settle, enum propose_result result) {
 static void settle_proposed(struct proposal *proposal, void *context) {
     (void)context;
     struct settle *settle = (struct settle *)((char *)proposal - offsetof(struct settle, proposal));
-    settle_end(settle, proposal->result);
+    settle_end(settle, proposal->answer.outcome);
 }
 
 static void settle_work(struct job *job) {
@@ -75,7 +75,7 @@ static void settle_hashed(struct mail *mail, void *context) {
     }
     err_set(&settle->proposal.err, ERR_BUSY,
             settle->hashed ? "the server is stopping" : "memory is out for hashing");
-    settle_end(settle, PROPOSE_FAILED);
+    settle_end(settle, OUTCOME_FAILED);
 }
 
 void settle_start(struct desk *desk, struct lock *lock, const struct address *from, bool background) {
@@ -84,7 +84,7 @@ void settle_start(struct desk *desk, struct lock *lock, const struct address *fr
     if (settle == NULL) {
         struct settle nothing = {.desk = desk, .lock = lock};
         settle_answer_waiting(&nothing, false);
-        if (lock->ours) desk_register_done(desk, lock->request, PROPOSE_FAILED);
+        if (lock->ours) desk_register_done(desk, lock->request, OUTCOME_FAILED);
         locks_unsettled(&stream->node.locks, lock, loop_now(stream->loop));
         return;
     }
@@ -107,7 +107,7 @@ void settle_start(struct desk *desk, struct lock *lock, const struct address *fr
         background ? pool_submit_background(desk->pool, &settle->job) : pool_submit(desk->pool, &settle->job);
     if (submitted) return;
     err_set(&settle->proposal.err, ERR_BUSY, "too many secrets wait to be hashed (hash_queue)");
-    settle_end(settle, PROPOSE_FAILED);
+    settle_end(settle, OUTCOME_FAILED);
 }
 
 void settle_ripe(struct desk *desk, uint64_t now_ms) {

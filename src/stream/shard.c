@@ -188,12 +188,14 @@ static void shard_turn(void *context) {
     deadlines_rested(shard);
     shard_retry_stalled(shard);
     if (shard->appended) hub_wake_readers(shard->hub, shard->participant);
+    uint64_t owes_us = atomic_exchange_explicit(&shard->owes_us, 0, memory_order_relaxed);
     // What happens inside the pass (a client that goes on because its lane is empty) may append again.
     do {
         shard->appended = false;
         shard_flush(shard);
         if (shard->appended) hub_wake_readers(shard->hub, shard->participant);
     } while (shard->appended);
+    if (owes_us != 0) timing_note(&shard->fanout, timing_now_us() - owes_us);
     shard_close_doomed(shard);
     deadlines_close(shard, &shard->newcomers, CLOSE_SILENT);
     deadlines_close(shard, &shard->finishing, CLOSE_LINGERED);
@@ -208,6 +210,36 @@ static void shard_nothing(void *context) {
     (void)context; // being woken is enough: the turn follows
 }
 
+// --- accounts that have changed
+// ----------------------------------------------------------------------------
+
+bool shard_is_told(const struct shard *shard) {
+    return shard->told == proposer_clock(shard->hub->proposer);
+}
+
+bool shard_has_ended(const struct shard *shard, const struct uuid *account, uint64_t as_of) {
+    return former_since(&shard->former, account, as_of);
+}
+
+static bool ended_holds(const struct ended *ended, const struct client *client) {
+    for (; ended != NULL; ended = ended->next)
+        if (client->as_of < ended->clock &&
+            memcmp(&ended->uuid, &client->account, sizeof client->account) == 0)
+            return true;
+    return false;
+}
+
+static void on_told(uint64_t clock, const struct ended *ended, void *context) {
+    struct shard *shard = context;
+    if (clock > shard->told) shard->told = clock;
+    if (ended == NULL) return;
+    struct client *client, *next;
+    DL_FOREACH_SAFE2(shard->all, client, next, all_next) {
+        if (client->session.entered && ended_holds(ended, client)) client_ended(client);
+    }
+    for (; ended != NULL; ended = ended->next) former_add(&shard->former, &ended->uuid, ended->clock);
+}
+
 // --- life
 // ---------------------------------------------------------------------------------------------------
 
@@ -217,13 +249,20 @@ static void *shard_main(void *context) {
     return NULL;
 }
 
+static void shard_unwatch(struct shard *shard) {
+    proposer_unwatch(shard->hub->proposer, shard->watch);
+    shard->watch = NULL;
+}
+
 static void shard_free(struct shard *shard) {
+    if (shard->watch != NULL) shard_unwatch(shard);
     if (shard->mailbox != NULL) mailbox_close(shard->mailbox);
     wake_close(shard->wake);
     timer_close(shard->timer);
     if (shard->parser != NULL) parser_close(shard->parser);
     if (shard->loop != NULL) loop_close(shard->loop);
     buf_free(&shard->frame);
+    veil_scratch_free(&shard->veil);
     if (shard->input != NULL) secret_wipe(shard->input, SHARD_INPUT);
     free(shard->input);
 }
@@ -241,6 +280,9 @@ static int shard_open(struct shard *shard, struct err *err) {
     if (shard->parser == NULL || shard->input == NULL)
         return err_set(err, ERR_MEMORY, "memory is out while starting a shard");
     shard->flushed = shard->tail = reel_head(shard->hub->reel);
+    shard->watch = proposer_watch(shard->hub->proposer, shard->mailbox, on_told, shard);
+    if (shard->watch == NULL) return err_set(err, ERR_MEMORY, "memory is out while starting a shard");
+    shard->told = proposer_clock(shard->hub->proposer);
     loop_on_turn(shard->loop, shard_turn, shard);
     return 0;
 }
@@ -336,12 +378,17 @@ void shard_stop(struct shard *shard) {
     mailbox_post(shard->mailbox, mail);
     pthread_join(shard->thread, NULL);
     shard->running = false;
+    shard_unwatch(shard); // while there still is a proposer
 }
 
-void shard_close(struct shard *shard) {
+void shard_settle(struct shard *shard) {
     assert(!shard->running);
     shard->draining = true;        // an answer is heard, but nobody goes on to ask for more
     mailbox_drain(shard->mailbox); // arrivals and answers on their way: they are closed like the rest
     while (shard->all != NULL) client_close(shard->all, CLOSE_STOPPING);
+}
+
+void shard_close(struct shard *shard) {
+    shard_settle(shard);
     shard_free(shard);
 }

@@ -4,7 +4,9 @@
 // shard_turn retry who was stalled, wake the other loops once, and send to every listener in one pass.
 #pragma once
 
+#include "base/timing.h"
 #include "stream/client.h"
+#include "stream/former.h"
 #include "stream/hub.h"
 #include "wire/message.h"
 
@@ -12,6 +14,8 @@
 #include <stdatomic.h>
 
 #define SHARD_INPUT        (256 * 1024) // bytes read from one client in one turn
+#define PUBLISH_SHARE_US   1000000u     // of publish_limit: a second's share may be spent at once
+#define PUBLISH_OVERHEAD   256u         // bytes that sending anything costs as much as
 #define LINGER_MS          2000u        // to read the last word and close
 #define LINGER_STOPPING_MS 500u         // the same while the server stops
 #define LINGER_BYTES       (4u << 20)   // thrown away meanwhile
@@ -32,6 +36,7 @@ struct shard {
     struct parser *parser;
     struct buf frame;                // scratch: the frame being encoded
     char *input;                     // SHARD_INPUT bytes
+    struct veil_scratch veil;        // for those who speak TLS
     struct stream_settings settings; // a copy; the shard's own
     struct client *all;
     struct client *ready, *blocked; // listeners, by whether their socket takes more
@@ -47,6 +52,11 @@ struct shard {
     uint64_t drain_until_ms;
     struct mail *drained; // to be posted to the core when the last client is gone
     atomic_uint listeners;
+    struct watch *watch; // of the roll
+    uint64_t told;       // the event clock that it was told of last
+    struct former former;
+    struct timing fanout;         // from an append to its having been sent to all of ours that take it
+    atomic_uint_fast64_t owes_us; // when something was appended that has not been sent; 0: there is nothing
 };
 
 // Opens the loop and starts the thread. -1: nothing was left behind.
@@ -55,12 +65,26 @@ int shard_start(struct shard *shard, struct hub *hub, unsigned participant,
 // From the core thread.
 void shard_reload(struct shard *shard, const struct stream_settings *settings);
 void shard_drain(struct shard *shard, struct mail *drained); // posted to the core mailbox when done
-void shard_stop(
-    struct shard *shard); // joins the thread; what is mailed to it from now on waits for shard_close
-void shard_close(struct shard *shard); // closes everyone at once, frees
+// Joins the thread; what is mailed to it from now on waits for shard_settle. Once or more.
+void shard_stop(struct shard *shard);
+void shard_settle(struct shard *shard); // delivers that; closes everyone at once
+void shard_close(struct shard *shard);  // frees
 
 // --- for client.c
 // -------------------------------------------------------------------------------------------
+// An account that was renamed, deleted or given a new secret must not be heard any more once that is durable.
+// Told: every session of whom that is so has been closed; else wait a turn.
+bool shard_is_told(const struct shard *shard);
+// Has the account changed so since the event clock `as_of`? Also when that is too long ago to be known.
+bool shard_has_ended(const struct shard *shard, const struct uuid *account, uint64_t as_of);
+
+// From any thread: something for its listeners was appended at that time.
+static inline void shard_owes(struct shard *shard, uint64_t now_us) {
+    uint_fast64_t nothing = 0;
+    atomic_compare_exchange_strong_explicit(&shard->owes_us, &nothing, now_us, memory_order_relaxed,
+                                            memory_order_relaxed);
+}
+
 void shard_touch(struct shard *shard, struct client *client); // it has something to send in this turn
 void shard_doom(struct shard *shard, struct client *client,
                 enum close_reason reason); // close it after the pass

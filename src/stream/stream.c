@@ -152,6 +152,7 @@ static int hub_open(struct stream *stream, struct err *err) {
     pthread_mutex_init(&hub->balance_lock, NULL);
     hub->core_mailbox = stream->mailbox;
     hub->core_wake = stream->wake;
+    hub->proposer = stream->proposer;
     hub->reel = reel_open(settings->reel_segments, settings->reel_segment_size, settings->shards + 1, err);
     if (hub->reel == NULL) return -1;
     hub->balance = balance_open(secret_random_u64());
@@ -248,6 +249,8 @@ void stream_reload(struct stream *stream, const struct stream_settings *settings
     struct stream_settings fixed = *now;
     *now = *settings;
     now->listen = fixed.listen;
+    now->tls = fixed.tls; // it renews itself
+    now->plaintext = fixed.plaintext;
     memcpy(now->advertise, fixed.advertise, sizeof now->advertise);
     now->shards = fixed.shards;
     now->max_message = fixed.max_message;
@@ -297,14 +300,21 @@ void stream_drain(struct stream *stream, void (*drained)(void *context), void *c
     wake_send(stream->wake);
 }
 
-void stream_close(struct stream *stream) {
+void stream_stop(struct stream *stream) {
     if (stream == NULL) return;
     loop_on_turn(stream->loop, NULL, NULL);
     if (stream->door != NULL) door_shut(stream->door);
+    for (unsigned i = 0; i < stream->shards_started; i++) shard_stop(&stream->shards[i]);
+}
+
+void stream_close(struct stream *stream) {
+    if (stream == NULL) return;
     // All threads end before anything of theirs goes; the desk's last answers go to the shards' mailboxes,
     // and what its locks tell other servers to the trunk.
-    for (unsigned i = 0; i < stream->shards_started; i++) shard_stop(&stream->shards[i]);
+    stream_stop(stream);
     desk_close(stream->desk);
+    for (unsigned i = 0; i < stream->shards_started; i++) shard_settle(&stream->shards[i]);
+    if (stream->guest != NULL) stream->guest->leave(stream->guest_context);
     for (unsigned i = 0; i < stream->shards_started; i++) shard_close(&stream->shards[i]);
     trunk_close(stream->trunk);
     if (stream->node_ready) node_fini(&stream->node);

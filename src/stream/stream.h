@@ -21,7 +21,10 @@ void stream_reload(struct stream *stream, const struct stream_settings *settings
 // Stops accepting, lets every client take what is pending (at most settings.drain_ms), closes all; then
 // `drained` on the core thread. The loop must go on running until then.
 void stream_drain(struct stream *stream, void (*drained)(void *context), void *context);
-void stream_close(struct stream *stream); // after drained, or at once; NULL is fine
+// Ends the shards' threads and stops watching the proposer, which may be closed then; its answers, and those
+// of the desk, are still heard. After drained, or at once; NULL is fine.
+void stream_stop(struct stream *stream);
+void stream_close(struct stream *stream); // stops it first; NULL is fine
 
 // For the log line at the end.
 struct stream_totals {

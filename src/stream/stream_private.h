@@ -4,6 +4,7 @@
 #include "cluster/propose.h"
 #include "stream/desk.h"
 #include "stream/door.h"
+#include "stream/guest.h"
 #include "stream/hub.h"
 #include "stream/node.h"
 #include "stream/shard.h"
@@ -27,6 +28,8 @@ struct stream {
     struct desk *desk;
     struct door *door;
     uint64_t announced_load;
+    const struct guest_ops *guest; // NULL: none
+    void *guest_context;
 
     // draining
     bool draining;

@@ -1,111 +1,222 @@
-// The encoding of changes: written field by field, read back by a cursor that cannot pass the end.
+// The encoding of changes. One function, `fields`, walks over a change in the order of its bytes, to write
+// and to read: the two cannot differ.
 //
-//   version | kind | uuid | name | fold | real name | address | time | key | hash
+//   version | kind | flags | time | [expected] | [scope, key, fingerprint] | what the kind has
 //
-// One struct has one encoding, so replicas that hold the same changes hold the same bytes.
+// One change has one encoding, so replicas that hold the same changes hold the same bytes.
 #include "wire/change.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define CHANGE_VERSION 1
+#define CHANGE_VERSION 2 // 1 had accounts only, and was never written to a log
 
-// --- writing: failures stick ----------------------------------------------------------------------------
+enum { FLAG_EXPECTS = 1, FLAG_REQUEST = 2, FLAG_SECRET = 4, FLAGS_ALL = 7 };
 
-struct writer {
-    struct buf *out;
-    int status;
-};
-
-static void put(struct writer *writer, const void *bytes, size_t len) {
-    if (!writer->status) writer->status = buf_append(writer->out, bytes, len);
+const char *change_kind_name(enum change_kind kind) {
+    switch (kind) {
+#define CHANGE_NAME(name, number, text)                                                                      \
+    case CHANGE_##name: return text;
+        CHANGE_KINDS(CHANGE_NAME)
+#undef CHANGE_NAME
+    }
+    return NULL;
 }
 
-static void put_natural(struct writer *writer, uint64_t value, unsigned width) {
-    uint8_t bytes[8];
-    for (unsigned i = 0; i < width; i++) bytes[i] = (uint8_t)(value >> (8 * i));
-    put(writer, bytes, width);
+bool change_deletes(enum change_kind kind) {
+    return kind == CHANGE_DELETE || kind == CHANGE_SETTING_DELETE || kind == CHANGE_TOKEN_REVOKE;
 }
 
-static void put_text(struct writer *writer, const char *text, size_t capacity) {
-    size_t len = strnlen(text, capacity);
-    assert(len < capacity);
-    put_natural(writer, len, 2);
-    put(writer, text, len);
+const char *outcome_name(enum outcome outcome) {
+    static const char *const names[] = {
+#define OUTCOME_TEXT(name, text) text,
+        OUTCOMES(OUTCOME_TEXT)
+#undef OUTCOME_TEXT
+    };
+    return names[outcome];
 }
 
-int change_encode(const struct change *change, struct buf *out) {
-    assert(change->kind == CHANGE_CREATE);
-    size_t start = out->len;
-    struct writer writer = {.out = out};
-    put_natural(&writer, CHANGE_VERSION, 1);
-    put_natural(&writer, (uint64_t)change->kind, 1);
-    put(&writer, change->uuid.bytes, sizeof change->uuid.bytes);
-    put_text(&writer, change->login.name, sizeof change->login.name);
-    put_text(&writer, change->login.fold, sizeof change->login.fold);
-    put_text(&writer, change->name, sizeof change->name);
-    put_text(&writer, change->created_from, sizeof change->created_from);
-    put_natural(&writer, (uint64_t)change->at_ms, 8);
-    put(&writer, change->secret_key.bytes, sizeof change->secret_key.bytes);
-    put_text(&writer, change->secret_hash, sizeof change->secret_hash);
-    if (writer.status) buf_truncate(out, start);
-    return writer.status;
+bool setting_key_valid(struct str key) {
+    if (key.len == 0 || key.len > CHANGE_SETTING_MAX) return false;
+    for (size_t i = 0; i < key.len; i++)
+        if (key.ptr[i] < '!' || key.ptr[i] > '~') return false;
+    return true;
 }
 
-// --- reading: a fault empties what is left, so that nothing after it succeeds ---------------------------
+// --- bytes, in either direction; a fault sticks, and empties what is left to read -------------------------
 
-struct reader {
+struct coder {
+    struct buf *out; // NULL: reads
     struct str left;
     int status;
 };
 
-static const char *take(struct reader *reader, size_t len) {
-    const char *bytes = reader->left.ptr;
-    if (reader->status || len > reader->left.len) {
-        reader->status = -1;
-        return NULL;
-    }
-    reader->left = (struct str){bytes + len, reader->left.len - len};
+static void coder_fail(struct coder *coder) {
+    coder->status = -1;
+    coder->left.len = 0;
+}
+
+// What is there has to be so: when writing it is our own doing, when reading it is input.
+static void require(struct coder *coder, bool holds) {
+    assert(!coder->out || holds);
+    if (!holds) coder_fail(coder);
+}
+
+// The next `len` bytes to read, or NULL.
+static const char *take(struct coder *coder, size_t len) {
+    const char *bytes = coder->left.ptr;
+    if (coder->status == 0 && len > coder->left.len) coder_fail(coder);
+    if (coder->status != 0) return NULL;
+    coder->left = (struct str){bytes + len, coder->left.len - len};
     return bytes;
 }
 
-static uint64_t take_natural(struct reader *reader, unsigned width) {
-    const char *bytes = take(reader, width);
-    uint64_t value = 0;
-    for (unsigned i = 0; bytes && i < width; i++) value |= (uint64_t)(uint8_t)bytes[i] << (8 * i);
+static void code_bytes(struct coder *coder, void *bytes, size_t len) {
+    if (coder->out) {
+        if (coder->status == 0) coder->status = buf_append(coder->out, bytes, len);
+    } else {
+        const char *from = take(coder, len);
+        if (from) memcpy(bytes, from, len);
+    }
+}
+
+static uint64_t code_natural(struct coder *coder, uint64_t value, unsigned width) {
+    uint8_t bytes[8] = {0};
+    for (unsigned i = 0; i < width; i++) bytes[i] = (uint8_t)(value >> (8 * i));
+    code_bytes(coder, bytes, width);
+    value = 0;
+    for (unsigned i = 0; i < width; i++) value |= (uint64_t)bytes[i] << (8 * i);
     return value;
 }
 
-static void take_bytes(struct reader *reader, void *to, size_t len) {
-    const char *bytes = take(reader, len);
-    if (bytes) memcpy(to, bytes, len);
-}
-
-static void take_text(struct reader *reader, char *to, size_t capacity) {
-    size_t len = (size_t)take_natural(reader, 2);
-    const char *bytes = take(reader, len);
-    if (!bytes) return;
-    if (len >= capacity || strnlen(bytes, len) != len || !text_is_utf8((struct str){bytes, len})) {
-        reader->status = -1;
+static void code_text(struct coder *coder, char *text, size_t capacity, size_t least) {
+    size_t len = (size_t)code_natural(coder, coder->out ? strnlen(text, capacity) : 0, 2);
+    require(coder, len < capacity && len >= least);
+    if (coder->out) {
+        code_bytes(coder, text, len);
         return;
     }
-    memcpy(to, bytes, len);
-    to[len] = '\0';
+    const char *bytes = take(coder, len);
+    if (!bytes) return;
+    require(coder, !memchr(bytes, '\0', len) && text_is_utf8((struct str){bytes, len}));
+    if (coder->status != 0) return;
+    memcpy(text, bytes, len);
+    text[len] = '\0';
+}
+
+static void code_value(struct coder *coder, struct str *value) {
+    size_t len = (size_t)code_natural(coder, value->len, 4);
+    require(coder, len <= CHANGE_VALUE_MAX);
+    if (coder->out)
+        code_bytes(coder, (void *)value->ptr, len);
+    else
+        *value = (struct str){take(coder, len), len};
+}
+
+// --- what a change has ------------------------------------------------------------------------------------
+
+#define CODE_TEXT(coder, field, least) code_text(coder, field, sizeof(field), least)
+
+static void code_login(struct coder *coder, struct login *login) {
+    CODE_TEXT(coder, login->name, 1);
+    CODE_TEXT(coder, login->fold, 1);
+}
+
+static void code_secret(struct coder *coder, struct change *change, bool has) {
+    if (!has) return;
+    code_bytes(coder, change->secret_key.bytes, sizeof change->secret_key.bytes);
+    CODE_TEXT(coder, change->secret_hash, 1);
+}
+
+static void code_uuid(struct coder *coder, struct change *change) {
+    code_bytes(coder, change->uuid.bytes, sizeof change->uuid.bytes);
+}
+
+static void code_create(struct coder *coder, struct change *change, bool secret) {
+    code_uuid(coder, change);
+    code_login(coder, &change->login);
+    CODE_TEXT(coder, change->name, 0);
+    CODE_TEXT(coder, change->created_from, 0);
+    code_secret(coder, change, secret);
+}
+
+static void code_modify(struct coder *coder, struct change *change, bool secret) {
+    code_uuid(coder, change);
+    change->credential = code_natural(coder, change->credential, 8);
+    change->sets = (unsigned)code_natural(coder, change->sets, 1);
+    require(coder, change->sets >= 1 && change->sets <= 7);
+    require(coder, !secret || change->sets & CHANGE_SETS_SECRET);
+    if (change->sets & CHANGE_SETS_LOGIN) code_login(coder, &change->login);
+    if (change->sets & CHANGE_SETS_NAME) CODE_TEXT(coder, change->name, 0);
+    code_secret(coder, change, secret);
+}
+
+static void code_setting(struct coder *coder, struct change *change) {
+    CODE_TEXT(coder, change->setting, 1);
+    require(coder, coder->status != 0 || setting_key_valid(str_of(change->setting)));
+    if (change->kind == CHANGE_SETTING_PUT) code_value(coder, &change->value);
+}
+
+static void code_token(struct coder *coder, struct change *change) {
+    code_uuid(coder, change);
+    if (change->kind != CHANGE_TOKEN_ADD) return;
+    CODE_TEXT(coder, change->label, 0);
+    code_bytes(coder, change->token.bytes, sizeof change->token.bytes);
+}
+
+static unsigned flags_of(const struct change *change) {
+    bool may =
+        change->kind == CHANGE_CREATE || (change->kind == CHANGE_MODIFY && change->sets & CHANGE_SETS_SECRET);
+    return (change->expects ? FLAG_EXPECTS : 0u) | (change->request.key[0] ? FLAG_REQUEST : 0u) |
+           (may && change->secret_hash[0] ? FLAG_SECRET : 0u);
+}
+
+static void fields(struct coder *coder, struct change *change) {
+    require(coder, code_natural(coder, CHANGE_VERSION, 1) == CHANGE_VERSION);
+    change->kind = (enum change_kind)code_natural(coder, (uint64_t)change->kind, 1);
+    require(coder, change_kind_name(change->kind) != NULL);
+    unsigned flags = (unsigned)code_natural(coder, coder->out ? flags_of(change) : 0, 1);
+    bool secret = flags & FLAG_SECRET;
+    require(coder, flags <= FLAGS_ALL);
+    require(coder, !secret || change->kind == CHANGE_CREATE || change->kind == CHANGE_MODIFY);
+
+    change->at_ms = (int64_t)code_natural(coder, (uint64_t)change->at_ms, 8);
+    change->expects = flags & FLAG_EXPECTS;
+    require(coder, !change->expects || (change->kind != CHANGE_CREATE && change->kind != CHANGE_TOKEN_ADD &&
+                                        change->kind != CHANGE_TOKEN_REVOKE));
+    if (change->expects) change->expected = code_natural(coder, change->expected, 8);
+    if (flags & FLAG_REQUEST) {
+        code_bytes(coder, change->request.scope.bytes, sizeof change->request.scope.bytes);
+        CODE_TEXT(coder, change->request.key, 1);
+        code_bytes(coder, change->request.fingerprint.bytes, sizeof change->request.fingerprint.bytes);
+    }
+    switch (change->kind) {
+    case CHANGE_CREATE: code_create(coder, change, secret); break;
+    case CHANGE_MODIFY: code_modify(coder, change, secret); break;
+    case CHANGE_DELETE:
+        code_uuid(coder, change);
+        change->credential = code_natural(coder, change->credential, 8);
+        break;
+    case CHANGE_SETTING_PUT:
+    case CHANGE_SETTING_DELETE: code_setting(coder, change); break;
+    case CHANGE_TOKEN_ADD:
+    case CHANGE_TOKEN_REVOKE: code_token(coder, change); break;
+    }
+}
+
+int change_encode(const struct change *change, struct buf *out) {
+    size_t start = out->len;
+    struct coder coder = {.out = out};
+    struct change copy = *change; // for fields() writes back what it has read
+    fields(&coder, &copy);
+    secret_wipe(&copy, sizeof copy);
+    if (coder.status != 0) buf_truncate(out, start);
+    return coder.status;
 }
 
 int change_decode(struct str bytes, struct change *change) {
-    struct reader reader = {.left = bytes};
+    struct coder coder = {.left = bytes};
     memset(change, 0, sizeof *change); // so that equal changes are equal bytes
-    if (take_natural(&reader, 1) != CHANGE_VERSION) return -1;
-    if (take_natural(&reader, 1) != CHANGE_CREATE) return -1;
-    change->kind = CHANGE_CREATE;
-    take_bytes(&reader, change->uuid.bytes, sizeof change->uuid.bytes);
-    take_text(&reader, change->login.name, sizeof change->login.name);
-    take_text(&reader, change->login.fold, sizeof change->login.fold);
-    take_text(&reader, change->name, sizeof change->name);
-    take_text(&reader, change->created_from, sizeof change->created_from);
-    change->at_ms = (int64_t)take_natural(&reader, 8);
-    take_bytes(&reader, change->secret_key.bytes, sizeof change->secret_key.bytes);
-    take_text(&reader, change->secret_hash, sizeof change->secret_hash);
-    return reader.status || reader.left.len > 0 ? -1 : 0;
+    fields(&coder, change);
+    return coder.status != 0 || coder.left.len > 0 ? -1 : 0;
 }

@@ -328,14 +328,14 @@ def test_unknown_fields_of_an_announce_are_not_forwarded(start, dial):
 
 def test_the_advertised_host_is_announced(start, dial):
     """protocol.md, Servers: `hostname` announced: `--advertise`."""
-    server = start(listen="0.0.0.0:0", advertise="localhost")
+    server = start(listen="0.0.0.0:0", advertise="localhost", plaintext=True)
     dial(server).expect_announce(hostname="localhost", port=server.port)
 
 
 def test_a_wildcard_is_never_announced(start, dial):
     """protocol.md, Servers: `hostname` announced: never a wildcard. (Refusing to start so is fine as well.)"""
     try:
-        server = start(listen="0.0.0.0:0")
+        server = start(listen="0.0.0.0:0", plaintext=True)
     except AssertionError as refusal:
         assert "advertise" in str(refusal)
         return

@@ -54,7 +54,8 @@ class Metronome:
 
 
 def eventually(attempt, what, seconds=None):
-    """Calls `attempt` until it returns something true, and returns that; fails at the deadline.
+    """Calls `attempt` until it returns something true, and returns that; fails at the deadline. `what` is awaited: words,
+    or a function that finds them then.
 
     For states that no event announces (another process's memory, a remote table)."""
     deadline = Deadline(seconds)
@@ -63,5 +64,6 @@ def eventually(attempt, what, seconds=None):
         result = attempt()
         if result:
             return result
-        assert not deadline.passed(), f"not within {deadline.seconds:g} s: {what} (last: {result!r})"
+        assert not deadline.passed(), \
+            f"not within {deadline.seconds:g} s: {what() if callable(what) else what} (last: {result!r})"
         pause.wait(0.02)

@@ -35,6 +35,13 @@ TO_CLIENT = set(INFO) | {"REDIRECT", "ACTIVITY_BROADCAST"}
 SHOWN = 300  # characters of a line in a transcript
 
 
+def wait_for(sock, events, seconds):
+    """Until it is ready, or the time is over. Not by select(), which knows no descriptor past 1023."""
+    poll = select.poll()
+    poll.register(sock, events)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Message(dict):
     """A received message as a dict; `raw` is its line, `exact` its value with number texts and order."""
 
@@ -115,7 +122,7 @@ class Connection:
             except BlockingIOError:
                 if deadline.passed():
                     break
-                select.select([], [self.sock], [], deadline.left())
+                wait_for(self.sock, select.POLLOUT, deadline.left())
             except (BrokenPipeError, ConnectionResetError):
                 break
         return len(view)
@@ -128,7 +135,7 @@ class Connection:
                 data = self.sock.recv(1 << 18)
             except BlockingIOError:
                 assert not deadline.passed(), self._story(f"nothing came within {deadline.seconds:g} s")
-                select.select([self.sock], [], [], deadline.left())
+                wait_for(self.sock, select.POLLIN, deadline.left())
                 continue
             except (ConnectionResetError, BrokenPipeError):
                 self._ended = "reset"
@@ -228,7 +235,7 @@ class Connection:
         """True when nothing has arrived up to this instant. Proves nothing about what is under way."""
         if self._buffer or self._ended:
             return False
-        return not select.select([self.sock], [], [], 0)[0]
+        return not wait_for(self.sock, select.POLLIN, 0)
 
     def close(self):
         self.sock.close()

@@ -11,7 +11,7 @@ import socket
 import threading
 
 from .clock import Deadline
-from .connection import Connection, Message
+from .connection import Connection, Message, wait_for
 from .names import new_id, new_name, new_secret
 
 
@@ -194,7 +194,7 @@ class Parent:
 
     def is_dialled(self):
         """Somebody waits to be accepted."""
-        return bool(select.select([self.sock], [], [], 0)[0])
+        return wait_for(self.sock, select.POLLIN, 0)
 
     def accept_raw(self, seconds=None):
         """The next connection, nothing read from it."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from .clock import Deadline, eventually
 from .connection import Client
 from .names import SECRET_MARK, new_name, new_secret
+from .veil import Veil
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = re.compile(r"ERROR: (Address|Leak|Thread|Memory)Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
@@ -226,6 +227,11 @@ class Server:
         tail = "\n    ".join(line.text for line in self.log[-30:])
         return f"heraldd (pid {self.process.pid}) {what}; the end of its log:\n    {tail}"
 
+    @property
+    def http_port(self):
+        """Where its HTTP API is."""
+        return int(self.wait_log(msg="listening for HTTP").fields["address"].rsplit(":", 1)[1])
+
     # --- connecting -----------------------------------------------------------------------------------------
     @property
     def address(self):
@@ -237,8 +243,12 @@ class Server:
                                         source_address=(source, 0) if source else None)
         return sock
 
-    def client(self, source=None, name=None):
-        client = Client(self.connect(source), name or f"client {len(self._clients) + 1} of :{self.port}")
+    def client(self, source=None, name=None, veil=None):
+        """veil: a Veil's arguments, of a client that speaks TLS."""
+        sock = self.connect(source)
+        if veil is not None:
+            sock = Veil(sock, **veil)
+        client = Client(sock, name or f"client {len(self._clients) + 1} of :{self.port}")
         self._clients.append(client)
         return client
 

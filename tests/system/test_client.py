@@ -20,7 +20,8 @@ from herald_harness.connection import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = ROOT / "docs/man/herald.1"
-COMMANDS = ["register", "login", "post", "follow", "chat", "logout"]
+COMMANDS = ["create", "lookup", "reverse-lookup", "modify", "delete", "list", "import", "export", "settings", "admin", "register",
+            "login", "post", "follow", "chat", "logout"]
 DONE, REFUSED, USAGE, UNREACHABLE, UNKNOWN = range(5)
 
 

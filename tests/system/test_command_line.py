@@ -28,7 +28,8 @@ def test_help_names_every_option():
     """--help: exit status 0, on standard output."""
     done = run("--help")
     assert done.returncode == 0
-    for flag in ("--data", "--listen", "--advertise", "--secret", "--secret-file", "--connect", "--shards",
+    for flag in ("--data", "--listen", "--advertise", "--secret", "--secret-file", "--connect", "--tls",
+                 "--tls-certificate", "--tls-key", "--plaintext", "--shards",
                  "--announce-interval", "--register-timeout", "--lock-window", "--lock-allowed-server",
                  "--max-message", "--max-depth", "--max-connections", "--connections-per-address",
                  "--first-message-timeout", "--registers-per-minute", "--login-failures", "--login-delay",

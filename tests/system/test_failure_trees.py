@@ -69,7 +69,12 @@ def test_clients_that_lost_their_server_are_logged_in_elsewhere(start):
             grove.listeners()[0].say(word)
             grove.swarm.serve(lambda: False, 0.05)
             return all(said & words_of(session) for session in sessions)
-        eventually(heard, "everyone hears a word")
+
+        def deaf():
+            return "everyone hears a word; deaf are, by what they were told last: " + "\n".join(
+                str([(event["event"], event.get("server"), event.get("text")) for event in session.events
+                     if event["event"] != "ACTIVITY"][-6:]) for session in sessions if not said & words_of(session))
+        eventually(heard, deaf)
 
     def homes():
         """Where each is: the last place that it logged in at."""

@@ -111,7 +111,11 @@ class Tour:
         self.ports = {"3780": str(reserve_port()), "3790": str(reserve_port())}
         self.first = self.second = None
         self.terminals = {}
-        self.servers = f"127.0.0.1:{self.ports['3780']}"  # HERALD_SERVERS: what herald takes without being told
+
+    @property
+    def servers(self):
+        """HERALD_SERVERS: what herald takes without being told."""
+        return f"127.0.0.1:{self.ports['3780']},http://127.0.0.1:{self.first.http_port}"
 
     def here(self, text):
         """With the ports and places of this test."""
@@ -204,6 +208,16 @@ class Tour:
         for line, words in zip(shown, step.shows):
             assert words in line, shown
 
+    def identities(self, step):
+        """Its lines, by their beginnings."""
+        terminal = self.start.keep(Terminal(self.here(step.text), command_environment(self.home, HERALD_SERVERS=self.servers)))
+        shown = list(iter(terminal.next, None))
+        assert terminal.process.wait(Deadline().seconds) == 0, shown
+        expected = IDENTITIES[step.name]
+        assert len(shown) == len(expected), shown
+        for line, words in zip(shown, expected):
+            assert line.startswith(words) or words in line, (line, words)
+
     def redirect(self, step):
         """The first server may not have heard yet that whoever posted at the second has left again."""
         expected = [self.here(line) for line in step.shows]
@@ -249,6 +263,14 @@ class Tour:
         assert terminal.process.wait(Deadline().seconds) == 0 and shown[-1] == "configuration ok", shown[-5:]
 
 
+IDENTITIES = {
+    "identity": ["created scrooge: ", "login     scrooge", "name      Ebenezer Scrooge", "uuid      ", "created   ", "modified  "],
+    "rename": ["modified ebenezer: ", "alice", "ebenezer", "deleted ebenezer"],
+    # Only a terminal is given a line's end behind a value.
+    "admin": ["not shown again", "herald admin token revoke", "set gates/north, version ", "opens at six",
+              "created 0, there already 1, refused 0"],
+}
+
 ACTIONS = {
     "run": Tour.run,
     "register": Tour.register,
@@ -257,6 +279,9 @@ ACTIONS = {
     "again": Tour.run_again,
     "follow": Tour.follow,
     "pipe": Tour.one_terminal,
+    "identity": Tour.identities,
+    "rename": Tour.identities,
+    "admin": Tour.identities,
     "post": Tour.one_terminal,
     "second": Tour.run_second,
     "across": Tour.one_terminal,

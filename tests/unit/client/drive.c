@@ -2,7 +2,9 @@
 // stdout, its own poll() loop over both as herald.h asks for it.
 //
 //     drive SERVER... [user=U] [secret=S] [register=1] [once=1] [connect_timeout=MS] [give_up=MS]
-//           [max_redirects=N] [max_message=N] [max_unsent=N]
+//           [max_redirects=N] [max_message=N] [max_unsent=N] [tls=1|2] [ca=FILE] [know=KEY]
+//
+//     know: the key that every SERVER has.
 //
 //     publish JSON    burst N (activities {"n":0} to {"n":N-1})    logout    deaf    hear    stats    close
 //
@@ -44,8 +46,8 @@ static void put_text(const char *name, const char *text) {
 }
 
 static void put_event(const struct herald_event *event) {
-    static const char *const names[] = {"",         "CONNECTED",  "REGISTERED", "LOGGED_IN",
-                                        "ACTIVITY", "REDIRECTED", "LOST",       "ENDED"};
+    static const char *const names[] = {"",           "CONNECTED", "REGISTERED", "LOGGED_IN", "ACTIVITY",
+                                        "REDIRECTED", "LOST",      "ENDED",      "MET"};
     printf("{\"event\":\"%s\",\"status\":%d,\"latency_ms\":%" PRIu32 ",\"wait_ms\":%" PRIu32,
            names[event->kind], (int)event->status, event->latency_ms, event->wait_ms);
     put_text("server", event->server);
@@ -147,7 +149,7 @@ static int run(struct drive *drive) {
 }
 
 // "name=value" into the options; false: unknown.
-static bool set_option(struct herald_options *options, const char *word) {
+static bool set_option(struct herald_options *options, const char **key, const char *word) {
     const char *value = strchr(word, '=') + 1;
     size_t len = (size_t)(value - word) - 1;
     uint32_t number = (uint32_t)strtoul(value, NULL, 10);
@@ -170,6 +172,12 @@ static bool set_option(struct herald_options *options, const char *word) {
         options->max_message = number;
     else if (IS("max_unsent"))
         options->max_unsent = number;
+    else if (IS("tls"))
+        options->tls = (int)number;
+    else if (IS("ca"))
+        options->ca_file = value;
+    else if (IS("know"))
+        *key = value;
     else
         return false;
 #undef IS
@@ -178,18 +186,23 @@ static bool set_option(struct herald_options *options, const char *word) {
 
 int main(int argc, char **argv) {
     static struct drive drive = {.status = -1};
-    const char *servers[64];
+    const char *servers[64], *key = NULL;
     struct herald_options options = {.size = sizeof options, .servers = servers};
     for (int i = 1; i < argc; i++) {
         if (!strchr(argv[i], '='))
             servers[options.server_count++ % 64] = argv[i];
-        else if (!set_option(&options, argv[i]))
+        else if (!set_option(&options, &key, argv[i]))
             return 64;
     }
     char error[256];
     drive.session = herald_open(&options, error, sizeof error);
     if (!drive.session) {
         fprintf(stderr, "%s\n", error);
+        return 64;
+    }
+    for (size_t i = 0; key && i < options.server_count; i++) {
+        if (herald_know(drive.session, servers[i], key) == 0) continue;
+        fprintf(stderr, "%s\n", herald_error(drive.session));
         return 64;
     }
     int status = run(&drive);

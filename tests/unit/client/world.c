@@ -67,7 +67,8 @@ static void on_tell(void *context, const struct herald_event *event) {
         world->status = event->status;
         note(world, "ended %d", (int)event->status);
         break;
-    case HERALD_ACTIVITY: fail_msg("the plan knows no activities"); break;
+    case HERALD_MET:
+    case HERALD_ACTIVITY: fail_msg("the plan knows neither keys nor activities"); break;
     }
 }
 

@@ -138,11 +138,11 @@ static void a_proposal_is_answered_once_and_is_then_in_the_store(void **state) {
     struct account account;
     ask(world, &alice, "Alice", 1);
     wait_for(world, 1);
-    assert_int_equal(alice.proposal.result, PROPOSE_DONE);
-    assert_int_equal(alice.proposal.clock, 1);
+    assert_int_equal(alice.proposal.answer.outcome, OUTCOME_DONE);
+    assert_int_equal(alice.proposal.answer.clock, 1);
     struct store *reader = store_open_reader(world->scratch.directory, NULL);
     assert_non_null(reader);
-    assert_int_equal(store_find(reader, "alice", &account, NULL), 1);
+    assert_int_equal(store_find(reader, "alice", &account, NULL, NULL), 1);
     assert_string_equal(account.login, "Alice");
     store_close(reader);
 }
@@ -162,8 +162,8 @@ static void what_waits_together_is_committed_together(void **state) {
     release(world);
     wait_for(world, MANY);
     for (size_t i = 0; i < MANY; i++) {
-        assert_int_equal(asked[i].proposal.result, PROPOSE_DONE);
-        assert_int_equal(asked[i].proposal.clock, i + 1);
+        assert_int_equal(asked[i].proposal.answer.outcome, OUTCOME_DONE);
+        assert_int_equal(asked[i].proposal.answer.clock, i + 1);
     }
     // One for what the thread found when it first looked, one for all that came while it waited.
     assert_in_range(commits(&world->scratch) - before, 1, 2);
@@ -198,12 +198,12 @@ static void a_refused_change_does_not_hurt_its_neighbours(void **state) {
     ask(world, &carol, "carol", 6);
     release(world);
     wait_for(world, 6);
-    assert_int_equal(alice.proposal.result, PROPOSE_DONE);
-    assert_int_equal(taken.proposal.result, PROPOSE_TAKEN);
-    assert_int_equal(bob.proposal.result, PROPOSE_DONE);
-    assert_int_equal(also_taken.proposal.result, PROPOSE_TAKEN);
-    assert_int_equal(carol.proposal.result, PROPOSE_DONE);
-    assert_int_equal(carol.proposal.clock, 4);
+    assert_int_equal(alice.proposal.answer.outcome, OUTCOME_DONE);
+    assert_int_equal(taken.proposal.answer.outcome, OUTCOME_TAKEN);
+    assert_int_equal(bob.proposal.answer.outcome, OUTCOME_DONE);
+    assert_int_equal(also_taken.proposal.answer.outcome, OUTCOME_TAKEN);
+    assert_int_equal(carol.proposal.answer.outcome, OUTCOME_DONE);
+    assert_int_equal(carol.proposal.answer.clock, 4);
 }
 
 static void a_proposal_may_be_proposed_again_in_its_answer(void **state) {
@@ -212,7 +212,7 @@ static void a_proposal_may_be_proposed_again_in_its_answer(void **state) {
     ask(world, &alice, "alice", 1);
     wait_for(world, 10);
     assert_int_equal(alice.answers, 10);
-    assert_int_equal(alice.proposal.result, PROPOSE_TAKEN); // by itself
+    assert_int_equal(alice.proposal.answer.outcome, OUTCOME_TAKEN); // by itself
 }
 
 // --- several threads --------------------------------------------------------------------------------------
@@ -254,8 +254,8 @@ static void a_login_that_many_want_goes_to_one(void **state) {
         int done = 0, taken = 0;
         for (unsigned i = 0; i < THREADS; i++) {
             assert_int_equal(crowds[i].asked[at].answers, 1);
-            done += crowds[i].asked[at].proposal.result == PROPOSE_DONE;
-            taken += crowds[i].asked[at].proposal.result == PROPOSE_TAKEN;
+            done += crowds[i].asked[at].proposal.answer.outcome == OUTCOME_DONE;
+            taken += crowds[i].asked[at].proposal.answer.outcome == OUTCOME_TAKEN;
         }
         assert_int_equal(done, 1);
         assert_int_equal(taken, THREADS - 1);
@@ -284,7 +284,7 @@ static void closing_answers_everything(void **state) {
     assert_int_equal(world->answers, MANY);
     for (unsigned i = 0; i < MANY; i++) {
         assert_int_equal(asked[i].answers, 1);
-        assert_int_equal(asked[i].proposal.result, PROPOSE_DONE);
+        assert_int_equal(asked[i].proposal.answer.outcome, OUTCOME_DONE);
     }
     start(world); // the directory is free again, and all of it is there
     struct store *reader = store_open_reader(world->scratch.directory, NULL);
@@ -328,18 +328,18 @@ static void a_full_disk_fails_the_batch_and_the_next_one_works_when_there_is_roo
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     for (unsigned i = 0; i < 3; i++) {
         // "alice" alone in a batch would be a refusal that needs no disk: it may be the one or the other.
-        if (i == 1 && refused[i].proposal.result == PROPOSE_TAKEN) continue;
-        assert_int_equal(refused[i].proposal.result, PROPOSE_FAILED);
+        if (i == 1 && refused[i].proposal.answer.outcome == OUTCOME_TAKEN) continue;
+        assert_int_equal(refused[i].proposal.answer.outcome, OUTCOME_FAILED);
         assert_int_equal(refused[i].proposal.err.code, ERR_STORAGE);
-        assert_int_equal(refused[i].proposal.clock, 0);
+        assert_int_equal(refused[i].proposal.answer.clock, 0);
         assert_non_null(strstr(refused[i].proposal.err.text, "the disk is full"));
     }
     for (unsigned i = 0; i < 3; i++) ask(world, &later[i], logins[i], 10 + i);
     wait_for(world, 7);
-    assert_int_equal(later[0].proposal.result, PROPOSE_DONE);
-    assert_int_equal(later[1].proposal.result, PROPOSE_TAKEN);
-    assert_int_equal(later[2].proposal.result, PROPOSE_DONE);
-    assert_int_equal(later[2].proposal.clock, 3);
+    assert_int_equal(later[0].proposal.answer.outcome, OUTCOME_DONE);
+    assert_int_equal(later[1].proposal.answer.outcome, OUTCOME_TAKEN);
+    assert_int_equal(later[2].proposal.answer.outcome, OUTCOME_DONE);
+    assert_int_equal(later[2].proposal.answer.clock, 3);
     assert_int_equal(later[2].proposal.err.code, ERR_NONE);
 }
 

@@ -178,7 +178,7 @@ static void the_course_flags_mean_what_they_meant(void **state) {
     (void)state;
     struct told told;
     tell(&told, "-lp", "4000", "-lh", "10.1.2.3", "-rp", "4001", "-rh", "other.example", "-s", "abc", "-a",
-         "2500", NULL);
+         "2500", "--plaintext", NULL);
     assert_complaints(&told, "");
     assert_prints(&told.config, OPTION_listen, "10.1.2.3:4000");
     assert_prints(&told.config, OPTION_advertise, "10.1.2.3");
@@ -212,6 +212,74 @@ static void halves_of_course_flags_go_over_what_is_there(void **state) {
     told_free(&told);
     tell(&told, "--advertise", "herald.example", "-lh", "10.1.2.3", NULL);
     assert_prints(&told.config, OPTION_advertise, "herald.example");
+    told_free(&told);
+}
+
+static void a_switch_may_stand_alone(void **state) {
+    (void)state;
+    static const struct {
+        const char *words[3];
+        enum config_plaintext means;
+    } cases[] = {
+        {{"--plaintext", NULL}, PLAINTEXT_YES},          {{"--plaintext", "yes", NULL}, PLAINTEXT_YES},
+        {{"--plaintext", "no", NULL}, PLAINTEXT_NO},     {{"--plaintext=no", NULL}, PLAINTEXT_NO},
+        {{"--plaintext=yes", NULL}, PLAINTEXT_YES},      {{"--plaintext", "--check", NULL}, PLAINTEXT_YES},
+        {{"--plaintext", "-a9999", NULL}, PLAINTEXT_YES}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct told told;
+        tell(&told, cases[i].words[0], cases[i].words[1], NULL);
+        assert_int_equal(told.config.plaintext, cases[i].means);
+        told_free(&told);
+    }
+    struct told told;
+    tell(&told, "--plaintext=perhaps", NULL);
+    assert_complaints(&told, "--plaintext: \"perhaps\" is not permitted; permitted: no or yes\n");
+    told_free(&told);
+    write_file("herald.conf", "plaintext = yes\n", 0600);
+    tell(&told, "-c", "herald.conf", NULL);
+    assert_int_equal(told.config.plaintext, PLAINTEXT_YES);
+    told_free(&told);
+}
+
+static void other_machines_need_tls_or_a_word(void **state) {
+    (void)state;
+    static const struct {
+        const char *listen, *flag, *value;
+        bool fine;
+    } cases[] = {{"127.0.0.1:0", NULL, NULL, true},
+                 {"[::1]:0", NULL, NULL, true},
+                 {"127.9.9.9:0", NULL, NULL, true},
+                 {"0.0.0.0:0", NULL, NULL, false},
+                 {"[::]:0", NULL, NULL, false},
+                 {"10.1.2.3:0", NULL, NULL, false},
+                 {"[::ffff:10.1.2.3]:0", NULL, NULL, false},
+                 {"10.1.2.3:0", "--plaintext", "no", false},
+                 {"10.1.2.3:0", "--plaintext", NULL, true},
+                 {"10.1.2.3:0", "--tls", "auto", true},
+                 {"10.1.2.3:0", "--tls", "off", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct told told;
+        tell(&told, "--listen", cases[i].listen, cases[i].flag, cases[i].value, NULL);
+        if (!cases[i].fine) assert_complaint_has(&told, "--listen: other machines reach ");
+        assert_int_equal(told.rc, cases[i].fine ? 0 : -1);
+        told_free(&told);
+    }
+}
+
+static void tls_of_files_needs_both_and_nothing_else_takes_them(void **state) {
+    (void)state;
+    struct told told;
+    tell(&told, "--tls", "file", NULL);
+    assert_complaints(&told, "--tls: tls = file needs tls_certificate\n--tls: tls = file needs tls_key\n");
+    told_free(&told);
+    tell(&told, "--tls", "auto", "--tls-certificate", "a", "--tls-key", "b", NULL);
+    assert_complaints(
+        &told, "--tls-certificate: tls_certificate is for tls = file: give that, too, or leave it out\n"
+               "--tls-key: tls_key is for tls = file: give that, too, or leave it out\n");
+    told_free(&told);
+    write_file("herald.conf", "tls = file\ntls_certificate = nowhere.crt\ntls_key = nowhere.key\n", 0600);
+    tell(&told, "-c", "herald.conf", NULL);
+    assert_complaints(&told, "herald.conf:2: there is no file nowhere.crt\n");
     told_free(&told);
 }
 
@@ -474,6 +542,9 @@ int main(void) {
         cmocka_unit_test(the_wishes_are_understood),
         cmocka_unit_test(the_course_flags_mean_what_they_meant),
         cmocka_unit_test(halves_of_course_flags_go_over_what_is_there),
+        cmocka_unit_test(a_switch_may_stand_alone),
+        cmocka_unit_test(other_machines_need_tls_or_a_word),
+        cmocka_unit_test(tls_of_files_needs_both_and_nothing_else_takes_them),
         cmocka_unit_test(wrong_course_flags_are_told_as_typed),
         cmocka_unit_test(a_secret_does_not_stay_where_ps_shows_it),
         cmocka_unit_test(a_secret_that_is_refused_is_not_shown),

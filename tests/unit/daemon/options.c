@@ -7,10 +7,15 @@ static const struct {
 } promised[] = {
     {"listen", "127.0.0.1:3780", "0.0.0.0:0", "[::1]:65535", "herald.example:3780", "127.0.0.1:65536", "3780",
      "a numeric address and a port, such as 127.0.0.1:3780 or [::]:3780"},
+    {"http", "auto", "127.0.0.1:0", "off", "herald.example:3781", "127.0.0.1:65536", "on",
+     "a numeric address and a port, such as 127.0.0.1:3780 or [::]:3780, or auto or off"},
+    {"registration", "open", "open", "admin", "closed", "OPEN", "", "open or admin"},
+    {"directory", "public", "public", "admin", "private", "Public", "", "public, authenticated or admin"},
     {"advertise", "", "h", "herald.example.org", "0.0.0.0", "a.example:3780", "two words",
      "a host name or numeric address without a port, not a wildcard"},
     {"connect", "", "localhost:1", "[::1]:65535", "localhost:0", "localhost:65536", "localhost",
      "HOST:PORT, at most 16 of them"},
+    {"tls", "off", "off", "auto", "on", "OFF", "", "off, auto or file"},
     {"announce_interval", "5s", "100ms", "1h", "99", "61m", "soon", "100ms to 1h, such as 250ms, 5s or 2m"},
     {"register_timeout", "10s", "100ms", "10m", "99ms", "601s", "10 s",
      "100ms to 10m, such as 250ms, 5s or 2m"},
@@ -25,6 +30,8 @@ static const struct {
     {"connections_per_address", "4096", "0", "10000000", "-1", "10000001", "",
      "a whole number, 0 to 10000000"},
     {"first_message_timeout", "10s", "100ms", "1h", "0", "61m", "x", "100ms to 1h, such as 250ms, 5s or 2m"},
+    {"http_request_timeout", "30s", "100ms", "1h", "0", "61m", "x", "100ms to 1h, such as 250ms, 5s or 2m"},
+    {"http_idle_timeout", "1m", "100ms", "1h", "0", "61m", "x", "100ms to 1h, such as 250ms, 5s or 2m"},
     {"publish_limit", "0", "64KiB", "1GiB", "65535", "2GiB", "1 MiB",
      "64KiB to 1GiB, or 0, such as 4096, 64KiB or 1MiB"},
     {"registers_per_minute", "60", "0", "1000000", "-1", "1000001", "1.5", "a whole number, 0 to 1000000"},
@@ -51,7 +58,8 @@ static enum option_id id_of(const char *key) {
 
 static void every_option_is_promised_or_told_by_hand(void **state) {
     (void)state;
-    static const char *const by_hand[] = {"data", "name", "secret", "secret_file"}; // config.c
+    static const char *const by_hand[] = {"data",    "name",     "secret", "secret_file", "tls_certificate",
+                                          "tls_key", "plaintext"}; // config.c
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         const char *key = option_of((enum option_id)i)->key;
         unsigned found = 0;
@@ -76,6 +84,8 @@ static void told_one(struct told *told, enum option_id id, const char *value) {
     option_flag(id, flag);
     if (id == OPTION_connect)
         tell(told, flag, value, "--secret", "s3cret", NULL);
+    else if (id == OPTION_listen)
+        tell(told, flag, value, "--plaintext", NULL);
     else
         tell(told, flag, value, NULL);
 }
@@ -89,7 +99,7 @@ static void the_least_and_the_most_are_taken_by_flag_and_by_file(void **state) {
             struct told by_flag, by_file;
             char text[512];
             told_one(&by_flag, id, ends[j]);
-            snprintf(text, sizeof text, "secret=s3cret\n%s = %s\n", promised[i].key, ends[j]);
+            snprintf(text, sizeof text, "secret=s3cret\nplaintext=yes\n%s = %s\n", promised[i].key, ends[j]);
             write_file("herald.conf", text, 0600);
             tell(&by_file, "-c", "herald.conf", NULL);
             assert_complaints(&by_flag, "");

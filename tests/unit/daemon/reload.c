@@ -123,7 +123,8 @@ static void every_option_obeys_its_column(void **state) {
         struct changes changes = {0};
         config_defaults(&old);
         config_defaults(&fresh);
-        const char *tries[] = {"127.0.0.1:9", "json", "warn", "no", "7", "9999", "70KiB", "7s"};
+        const char *tries[] = {"127.0.0.1:9", "json", "warn",  "no", "yes",  "auto",
+                               "7",           "9999", "70KiB", "7s", "admin"};
         for (size_t j = 0; j < sizeof tries / sizeof *tries; j++)
             if (option_same(&old, &fresh, id)) option_set(&fresh, id, str_of(tries[j]));
         assert_false(option_same(&old, &fresh, id));
@@ -145,7 +146,7 @@ static void the_machine_decides_every_zero(void **state) {
                      0);
     assert_int_equal(settings.shards, 8);
     assert_int_equal(settings.hash_threads, 4);
-    assert_int_equal(settings.max_connections, 1024 - 64);
+    assert_int_equal(settings.max_connections, 1024 - 64 - 8 * 4);
     assert_int_equal(settings.reel_segment_size, (1 << 20) + (64 << 10));
     assert_int_equal(config_settings(&told.config, &(struct machine){1, 1}, &settings, &told.complaints), 0);
     assert_int_equal(settings.shards, 1);
@@ -167,13 +168,13 @@ static void what_is_given_is_not_decided_again(void **state) {
     (void)state;
     struct told told;
     struct stream_settings settings;
-    tell(&told, "--shards", "3", "--hash-threads", "5", "--max-connections", "960", "--reel-segment-size",
+    tell(&told, "--shards", "3", "--hash-threads", "5", "--max-connections", "948", "--reel-segment-size",
          "2MiB", "--verified-ttl", "7s", "-s", "x", "--connect", "a:1", NULL);
     assert_int_equal(config_settings(&told.config, &(struct machine){8, 1024}, &settings, &told.complaints),
                      0);
     assert_int_equal(settings.shards, 3);
     assert_int_equal(settings.hash_threads, 5);
-    assert_int_equal(settings.max_connections, 960);
+    assert_int_equal(settings.max_connections, 948);
     assert_int_equal(settings.reel_segment_size, 2 << 20);
     assert_int_equal(settings.verified_ms, 7000);
     assert_string_equal(settings.connect[0].host, "a");
@@ -185,13 +186,40 @@ static void more_connections_than_open_files_are_refused_with_the_limit(void **s
     (void)state;
     struct told told;
     struct stream_settings settings;
-    tell(&told, "--max-connections", "961", NULL);
+    tell(&told, "--max-connections", "929", NULL);
     assert_int_equal(config_settings(&told.config, &(struct machine){8, 1024}, &settings, &told.complaints),
                      -1);
     assert_complaint_has(
-        &told, "--max-connections: max_connections = 961 needs more open files than the limit of 1024 "
-               "allows; permitted: at most 960");
+        &told, "--max-connections: max_connections = 929 needs more open files than the limit of 1024 "
+               "allows; permitted: at most 928");
     told_free(&told);
+}
+
+static void the_api_is_beside_the_stream_unless_told_otherwise(void **state) {
+    (void)state;
+    static const struct {
+        const char *listen, *http, *where;
+    } cases[] = {{"127.0.0.1:4000", NULL, "127.0.0.1:4001"},
+                 {"127.0.0.1:0", NULL, "127.0.0.1:0"},
+                 {"127.0.0.1:65535", NULL, NULL},
+                 {"127.0.0.1:4000", "off", NULL},
+                 {"127.0.0.1:4000", "auto", "127.0.0.1:4001"},
+                 {"127.0.0.1:4000", "[::1]:80", "[::1]:80"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct told told;
+        struct stream_settings stream;
+        struct gateway_settings gateway;
+        char text[ADDRESS_TEXT_SIZE];
+        tell(&told, "--listen", cases[i].listen, cases[i].http ? "--http" : NULL, cases[i].http, NULL);
+        assert_int_equal(config_settings(&told.config, &(struct machine){1, 1024}, &stream, &told.complaints),
+                         0);
+        assert_int_equal(config_gateway(&told.config, &stream, &gateway), cases[i].where != NULL);
+        if (cases[i].where) {
+            address_format(&gateway.listen, text);
+            assert_string_equal(text, cases[i].where);
+        }
+        told_free(&told);
+    }
 }
 
 static void others_are_never_told_a_wildcard(void **state) {
@@ -224,6 +252,7 @@ int main(void) {
         cmocka_unit_test(the_machine_decides_every_zero),
         cmocka_unit_test(what_is_given_is_not_decided_again),
         cmocka_unit_test(more_connections_than_open_files_are_refused_with_the_limit),
+        cmocka_unit_test(the_api_is_beside_the_stream_unless_told_otherwise),
         cmocka_unit_test(others_are_never_told_a_wildcard),
     };
     return cmocka_run_group_tests(tests, own_folder, own_folder_gone);

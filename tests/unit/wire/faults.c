@@ -182,7 +182,7 @@ static void ordinary_messages_need_no_memory(void **state) {
 // --- encoders -------------------------------------------------------------------------------------------
 
 static int encode(unsigned which, struct buf *out) {
-    static const struct change change = {.kind = CHANGE_CREATE};
+    static const struct change change = {.kind = CHANGE_CREATE, .login = {"Al", "al"}};
     static const struct message_hint hints[] = {{{"n1", 2}, 1}, {{"n2", 2}, 2}};
     char long_text[200];
     memset(long_text, '"', sizeof long_text); // doubles when escaped

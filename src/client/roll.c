@@ -1,0 +1,293 @@
+// Asking the servers of one roll: the rules of roll.h.
+#include "client/roll.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REST_MS 300u // between two rounds
+
+static void settle(struct ask *ask, enum ask_end end);
+static void ask_next(struct ask *ask);
+
+int roll_open(struct roll *roll, const struct roll_options *options, struct err *err) {
+    *roll = (struct roll){.options = *options, .clock = options->clock};
+    for (size_t i = 0; i < options->count; i++) roll->servers[i].url = options->urls[i];
+    roll->courier = courier_open(err);
+    return roll->courier ? 0 : -1;
+}
+
+void roll_close(struct roll *roll) {
+    courier_close(roll->courier);
+    roll->courier = NULL;
+}
+
+void ask_fini(struct ask *ask) {
+    buf_wipe(&ask->answer);
+    buf_free(&ask->why);
+    buf_wipe(&ask->errand.answer);
+}
+
+// --- one attempt ----------------------------------------------------------------------------------------
+
+static void add_header(struct errand *errand, const char *line) {
+    for (size_t i = 0; line && i < COURIER_HEADERS; i++) {
+        if (errand->headers[i]) continue;
+        errand->headers[i] = line;
+        errand->headers[i + 1] = NULL;
+        return;
+    }
+}
+
+static bool pass_bytes(struct errand *errand, struct str bytes) {
+    struct ask *ask = errand->context;
+    return ask->on_bytes(ask, bytes);
+}
+
+static bool others_left(const struct ask *ask) {
+    for (size_t i = 0; i < ask->roll->options.count; i++)
+        if (!(ask->tried & (UINT64_C(1) << i))) return true;
+    return false;
+}
+
+static unsigned least(unsigned a, uint64_t b) {
+    return b < a ? (unsigned)b : a;
+}
+
+static void give_up_memory(struct ask *ask) {
+    (void)buf_append_text(&ask->why, "memory is out");
+    settle(ask, ask->doubt ? ASK_UNKNOWN : ASK_UNREACHED);
+}
+
+static void attempt(struct ask *ask, size_t server, uint64_t now) {
+    struct roll *roll = ask->roll;
+    struct stamp none = {0};
+    char stamp[STAMP_SIZE];
+    struct err err;
+    ask->server = server;
+    ask->tried |= UINT64_C(1) << server;
+    struct buf kept = ask->errand.answer;
+    ask->errand = (struct errand){.method = ask->method,
+                                  .url = ask->url,
+                                  .body = ask->body,
+                                  .ca = roll->options.ca,
+                                  .key = roll->servers[server].key[0] ? roll->servers[server].key : NULL,
+                                  .connect_ms = ROLL_CONNECT_MS,
+                                  .on_bytes = ask->on_bytes ? pass_bytes : NULL,
+                                  .context = ask,
+                                  .answer = kept};
+    uint64_t left = ask->due_ms > now ? ask->due_ms - now : 1;
+    if (ask->due_ms) {
+        ask->errand.connect_ms = least(ROLL_CONNECT_MS, left);
+        ask->errand.answer_ms = others_left(ask) ? least(ROLL_ANSWER_MS, left) : (unsigned)left;
+    }
+    (void)snprintf(ask->url, sizeof ask->url, "%s%s", roll->servers[server].url, ask->path);
+    stamp_format(&roll->clock, stamp);
+    (void)snprintf(ask->clock, sizeof ask->clock, "Herald-Clock: %s", stamp);
+    add_header(&ask->errand, stamp_later(&roll->clock, &none) ? ask->clock : NULL);
+    add_header(&ask->errand, ask->type);
+    add_header(&ask->errand, ask->authorization);
+    add_header(&ask->errand, ask->key);
+    add_header(&ask->errand, ask->condition);
+    if (courier_send(roll->courier, &ask->errand, &err)) give_up_memory(ask);
+}
+
+// --- which server ---------------------------------------------------------------------------------------
+
+// Rule 1: in order, those that have failed in this run after the others.
+static bool choose(const struct ask *ask, size_t *chosen) {
+    const struct roll *roll = ask->roll;
+    for (int failed = 0; failed < 2; failed++) {
+        for (size_t i = 0; i < roll->options.count; i++) {
+            size_t server = roll->options.order[i];
+            if (ask->tried & (UINT64_C(1) << server) || roll->servers[server].failed != failed) continue;
+            *chosen = server;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void rest(struct ask *ask, uint64_t until_ms) {
+    ask->begin_ms = until_ms;
+    ask->next = ask->roll->resting;
+    ask->roll->resting = ask;
+}
+
+static void settle(struct ask *ask, enum ask_end end) {
+    ask->end = end;
+    if (ask->end != ASK_ANSWERED) ask->status = 0;
+    // Terminated, for those who look at them as text; without that there is no room for a word either.
+    if (buf_append(&ask->answer, "", 1) == 0) ask->answer.len--;
+    if (buf_append(&ask->why, "", 1) == 0) ask->why.len--;
+    ask->next = ask->roll->over;
+    ask->roll->over = ask;
+}
+
+// Rules 3 to 5.
+static void ask_next(struct ask *ask) {
+    uint64_t now = clock_monotonic_ms();
+    size_t server;
+    bool in_time = !ask->due_ms || now < ask->due_ms;
+    if (in_time && choose(ask, &server)) {
+        attempt(ask, server, now);
+    } else if (in_time && ask->patient) {
+        ask->tried = 0;
+        buf_truncate(&ask->why, 0); // it tells of the last round
+        rest(ask, now + REST_MS);
+    } else if (ask->doubt) {
+        settle(ask, ASK_UNKNOWN);
+    } else if (ask->status) {
+        settle(ask, ASK_ANSWERED);
+    } else {
+        settle(ask, ask->distrust ? ASK_DISTRUSTED : ASK_UNREACHED);
+    }
+}
+
+// --- what came of an attempt ----------------------------------------------------------------------------
+
+static void add_why(struct ask *ask, const char *words) {
+    (void)buf_printf(&ask->why, "%s%s: %s", ask->why.len ? "; " : "", ask->roll->servers[ask->server].url,
+                     words);
+}
+
+static void learn(struct ask *ask, bool failed) {
+    struct roll_server *server = &ask->roll->servers[ask->server];
+    struct stamp clock;
+    server->failed = failed;
+    if (!failed) server->reached = true;
+    if (!failed && ask->errand.connect_us) server->connect_us = ask->errand.connect_us;
+    if (failed || !stamp_parse(str_of(ask->errand.clock), &clock)) return;
+    if (stamp_later(&clock, &server->clock)) server->clock = clock;
+    if (stamp_later(&clock, &ask->roll->clock)) ask->roll->clock = clock;
+}
+
+static void take_answer(struct ask *ask) {
+    struct errand *errand = &ask->errand;
+    struct buf before = ask->answer;
+    learn(ask, false);
+    ask->status = errand->status;
+    ask->retry_after_s = errand->retry_after_s;
+    str_copy(str_of(errand->etag), ask->etag, sizeof ask->etag);
+    ask->answer = errand->answer;
+    errand->answer = before; // its memory is used again
+    switch (ask->status) {
+    case 502:
+    case 504:
+        if (ask->changes) ask->doubt = true; // of a proxy: who knows what is behind it
+        add_why(ask, "a proxy before it does not reach it");
+        ask_next(ask);
+        break;
+    case 503: ask_next(ask); break;
+    default: settle(ask, ASK_ANSWERED); break;
+    }
+}
+
+static void take_stranger(struct ask *ask) {
+    struct roll *roll = ask->roll;
+    struct roll_server *server = &roll->servers[ask->server];
+    struct err err = {0};
+    bool known = ask->errand.key != NULL;
+    if (!known && !roll->options.ca) {
+        if (server->key[0] ||
+            (roll->options.meet && roll->options.meet(roll->options.context, server, &err))) {
+            attempt(ask, ask->server, clock_monotonic_ms());
+            return;
+        }
+    }
+    learn(ask, true);
+    ask->distrust = true;
+    add_why(ask, err.text[0] ? err.text : ask->errand.err.text);
+    ask_next(ask);
+}
+
+static void take(struct ask *ask) {
+    switch (ask->errand.end) {
+    case ERRAND_STOPPED:
+    case ERRAND_ANSWERED: take_answer(ask); break;
+    case ERRAND_DISTRUSTED: take_stranger(ask); break;
+    case ERRAND_LOST:
+        if (ask->changes) ask->doubt = true;
+        // fall through
+    case ERRAND_UNREACHED:
+        learn(ask, true);
+        add_why(ask, ask->errand.err.text);
+        ask_next(ask);
+        break;
+    }
+}
+
+// --- from outside ---------------------------------------------------------------------------------------
+
+void roll_start(struct roll *roll, struct ask *ask, unsigned delay_ms) {
+    uint64_t now = clock_monotonic_ms();
+    ask->roll = roll;
+    ask->tried = 0;
+    ask->doubt = ask->distrust = false;
+    ask->status = ask->retry_after_s = 0;
+    ask->etag[0] = '\0';
+    buf_truncate(&ask->why, 0);
+    ask->due_ms = ask->timeout_ms ? now + delay_ms + ask->timeout_ms : 0;
+    roll->asks++;
+    rest(ask, now + delay_ms);
+}
+
+static void take_out(struct ask **list, const struct ask *ask) {
+    while (*list && *list != ask) list = &(*list)->next;
+    if (*list) *list = ask->next;
+}
+
+void roll_drop(struct roll *roll, struct ask *ask) {
+    courier_drop(roll->courier, &ask->errand);
+    take_out(&roll->resting, ask);
+    take_out(&roll->over, ask);
+    roll->asks--;
+}
+
+// Begins those whose rest is over. How long until the next one; -1: there is none.
+static int wake(struct roll *roll) {
+    uint64_t now = clock_monotonic_ms(), soonest = 0;
+    struct ask *resting = roll->resting;
+    roll->resting = NULL;
+    while (resting) {
+        struct ask *ask = resting;
+        resting = ask->next;
+        if (ask->begin_ms <= now) {
+            ask_next(ask);
+            continue;
+        }
+        if (!soonest || ask->begin_ms < soonest) soonest = ask->begin_ms;
+        ask->next = roll->resting;
+        roll->resting = ask;
+    }
+    return soonest ? (int)(soonest - now) : -1;
+}
+
+static struct ask *take_over(struct roll *roll) {
+    struct ask *ask = roll->over;
+    if (!ask) return NULL;
+    roll->over = ask->next;
+    roll->asks--;
+    return ask;
+}
+
+struct ask *roll_wait(struct roll *roll, int timeout_ms, int also) {
+    uint64_t until = clock_monotonic_ms() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms);
+    for (;;) {
+        int pause = wake(roll);
+        if (roll->over) return take_over(roll);
+        uint64_t now = clock_monotonic_ms();
+        int left = timeout_ms < 0 ? -1 : now >= until ? 0 : (int)(until - now);
+        if (pause >= 0 && (left < 0 || pause < left)) left = pause;
+        // While nobody waits for anything but us, a second is as good as for ever.
+        struct errand *errand = courier_wait(roll->courier, left < 0 ? 1000 : left, also);
+        if (errand) take(errand->context);
+        if (roll->over) return take_over(roll);
+        if (errand) continue;
+        if (also >= 0 || (timeout_ms >= 0 && clock_monotonic_ms() >= until)) {
+            if (timeout_ms < 0 && also < 0) continue;
+            return NULL;
+        }
+    }
+}

@@ -1,0 +1,586 @@
+"""The HTTP API, route by route: every answer is also held against docs/openapi.yaml by the harness."""
+
+import json
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from herald_harness import Http, Server, admin, control, eventually, new_name, new_secret, openapi
+from herald_harness.server import binary
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def roll(tmp_path_factory):
+    """A server whose accounts these tests share."""
+    server = Server(tmp_path_factory.mktemp("roll") / "data")
+    server.token = admin(server)
+    yield server
+    server.finish()
+
+
+@pytest.fixture
+def http(roll):
+    with Http(roll) as connection:
+        yield connection
+
+
+def create(http, password=None, **more):
+    """A new account: (identity, (login, password))."""
+    login = new_name("user")
+    body = {"login": login} | ({"password": password} if password else {})
+    answer = http.post("/v1/identities", body, **more)
+    assert answer.status == 201, answer
+    return answer.json, (login, password)
+
+
+def path(identity):
+    return f"/v1/identities/{identity['uuid']}"
+
+
+# --- the document -----------------------------------------------------------------------------------------------
+def test_the_document_is_what_the_table_of_routes_says():
+    program = Path(os.environ.get("HERALD_OPENAPI", binary().parent / "tests/unit/gateway/openapi"))
+    if not program.exists():
+        pytest.skip(f"no {program}")
+    made = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
+    written = (ROOT / "docs/openapi.yaml").read_text(encoding="utf-8")
+    assert written == made, f"run: {program} docs/openapi.yaml"
+
+
+def test_every_operation_is_named_once_and_can_be_refused():
+    names = []
+    for operations in openapi()["paths"].values():
+        for operation in operations.values():
+            names.append(operation["operationId"])
+            assert operation["description"]
+            assert operation["responses"]
+    assert len(names) == len(set(names))
+
+
+# --- creating ---------------------------------------------------------------------------------------------------
+def test_a_created_account_can_be_looked_up_by_uuid_and_by_login_in_any_case(http):
+    login = new_name("user")
+    made = http.post("/v1/identities", {"login": login.capitalize(), "name": "Åsa Öst", "password": new_secret()})
+    assert made.status == 201
+    identity = made.json
+    assert made.header("location") == path(identity)
+    assert identity["login"] == login.capitalize()
+    assert identity["name"] == "Åsa Öst"
+    assert identity["created_from"] == "127.0.0.1"
+    assert identity["created_at"] == identity["modified_at"]
+    for where in (path(identity), f"/v1/identities?login={login.upper()}"):
+        found = http.get(where)
+        assert found.status == 200
+        assert found.json == identity
+        assert found.header("etag") == made.header("etag")
+    assert "password" not in made.body.decode() and "hash" not in made.body.decode()
+
+
+def test_a_login_is_taken_without_regard_to_case(http):
+    identity, _ = create(http)
+    again = http.post("/v1/identities", {"login": identity["login"].upper()})
+    assert again.status == 409
+    assert again.code == "login_taken"
+    assert again.json["field"] == "login"
+
+
+@pytest.mark.parametrize("body, field", [
+    ({}, "login"),
+    ({"login": ""}, "login"),
+    ({"login": "a b"}, "login"),
+    ({"login": "a\u202eb"}, "login"),
+    ({"login": "x" * 65}, "login"),
+    ({"login": "anonymous"}, "login"),
+    ({"login": "Anonymous"}, "login"),
+    ({"login": 7}, "login"),
+    ({"login": None}, "login"),
+    ({"login": ["a"]}, "login"),
+    ({"login": "a", "name": 7}, "name"),
+    ({"login": "a", "name": "x" * 257}, "name"),
+    ({"login": "a", "name": "two\nlines"}, "name"),
+    ({"login": "a", "password": ""}, "password"),
+    ({"login": "a", "password": "x" * 1025}, "password"),
+    ({"login": "a", "password": 5}, "password"),
+    ({"login": "a", "uuid": str(uuid.uuid4())}, "uuid"),
+    ({"login": "a", "pasword": "typo"}, "pasword"),
+])
+def test_a_member_that_is_not_permitted_is_named(http, body, field):
+    answer = http.post("/v1/identities", body)
+    assert answer.status == 422
+    assert answer.code == "field_invalid"
+    assert answer.json["field"] == field
+    assert answer.json["detail"]
+    assert http.get("/v1/identities?limit=1").status == 200  # the connection goes on
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"a"', b"null", b'{"login":"a"}x', b'{"login":"\xff"}',
+                                  b'{"login":"a",}', b"{'login':'a'}", b'{"a":' * 50 + b"1" + b"}" * 50])
+def test_a_body_that_is_no_json_object_is_said_to_be_none(http, body):
+    answer = http.request("POST", "/v1/identities", body, Content_Type="application/json")
+    assert (answer.status, answer.code) == (400, "json_malformed")
+
+
+def test_a_duplicated_member_is_refused(http):
+    answer = http.request("POST", "/v1/identities", b'{"login":"a","login":"b"}', Content_Type="application/json")
+    assert (answer.status, answer.json["field"]) == (422, "login")
+
+
+def test_a_body_must_be_json_of_a_told_length(http):
+    assert http.request("POST", "/v1/identities", b"{}", Content_Type="text/plain").code == "media_type_unsupported"
+    http.close()
+
+
+def test_a_body_without_a_length_is_refused(http):
+    answer = http.request("POST", "/v1/identities", headers={"Content-Type": "application/json"})
+    assert (answer.status, answer.code) == (411, "length_required")
+
+
+def test_a_body_that_is_too_long_is_refused(http):
+    answer = http.request("POST", "/v1/identities", b" " * 20000, Content_Type="application/json")
+    assert (answer.status, answer.code) == (413, "body_too_large")
+
+
+# --- looking up -------------------------------------------------------------------------------------------------
+def test_what_is_not_there_is_404(http):
+    assert http.get(f"/v1/identities/{uuid.uuid4()}").code == "identity_absent"
+    assert http.get("/v1/identities/not-a-uuid").code == "identity_absent"
+    assert http.get(f"/v1/identities?login={new_name('nobody')}").code == "identity_absent"
+    assert http.get("/v1/identities?login=a%20b").code == "parameter_invalid"
+    assert http.get("/v2/identities").code == "no_such_resource"
+
+
+def test_parameters_are_known_once_and_well_formed(http):
+    for query in ("limit=0", "limit=1001", "limit=x", "limit=", "limit=1&limit=1", "after=x", "after=", "size=1",
+                  "login=%", "login=%ff", "login=%00", "login=a&login=b", "prefix=a"):
+        answer = http.get(f"/v1/identities?{query}")
+        assert (answer.status, answer.code) == (400, "parameter_invalid"), query
+
+
+def test_a_list_is_paged_and_holds_everyone_once(start):
+    server = start()
+    with Http(server) as http:
+        made = [create(http)[0] for _ in range(7)]
+        for limit in (1, 2, 3, 7, 100):
+            seen, after = [], ""
+            while after is not None:
+                page = http.get(f"/v1/identities?limit={limit}{'&after=' + after if after else ''}")
+                assert len(page.json["identities"]) <= limit
+                seen += page.json["identities"]
+                after = page.json["next"]
+            assert seen == made
+
+
+def test_a_page_is_not_disturbed_by_what_happens_meanwhile(start):
+    server = start()
+    token = admin(server)
+    with Http(server) as http:
+        made = [create(http)[0] for _ in range(6)]
+        first = http.get("/v1/identities?limit=3").json
+        assert http.request("DELETE", path(made[0]), token=token).status == 204
+        assert http.request("DELETE", path(made[4]), token=token).status == 204
+        late, _ = create(http)
+        second = http.get(f"/v1/identities?after={first['next']}").json
+        assert second["identities"] == [made[3], made[5], late]
+
+
+def test_an_etag_saves_sending_it_again(http):
+    identity, _ = create(http)
+    tag = http.get(path(identity)).header("etag")
+    for known in (tag, f'"0", {tag}', f"W/{tag}", "*"):
+        answer = http.get(path(identity), If_None_Match=known)
+        assert (answer.status, answer.body, answer.header("etag")) == (304, b"", tag)
+    assert http.get(path(identity), If_None_Match='"0"').status == 200
+
+
+def test_head_is_get_without_the_body(http):
+    identity, _ = create(http)
+    got, head = http.get(path(identity)), http.request("HEAD", path(identity))
+    assert head.status == 200
+    without_date = [pair for pair in head.headers if pair[0] != "date"]
+    assert without_date == [pair for pair in got.headers if pair[0] != "date"]
+
+
+# --- changing ---------------------------------------------------------------------------------------------------
+def test_an_account_changes_itself(http):
+    identity, user = create(http, new_secret())
+    renamed = http.request("PATCH", path(identity), {"login": new_name("new"), "name": "New"}, user=user)
+    assert renamed.status == 200
+    assert renamed.json["uuid"] == identity["uuid"]
+    assert renamed.json["name"] == "New"
+    assert renamed.json["modified_at"] >= identity["modified_at"]
+    assert http.get(path(identity)).json == renamed.json
+    assert http.get(f"/v1/identities?login={identity['login']}").status == 404
+    # Its old login is nobody's, and its new one has the old password.
+    assert http.request("PATCH", path(identity), {"name": ""}, user=user).code == "credentials_wrong"
+    user = (renamed.json["login"], user[1])
+    assert http.request("PATCH", path(identity), {"name": None}, user=user).json["name"] == ""
+
+
+def test_a_new_password_replaces_the_old_one(http):
+    identity, user = create(http, new_secret())
+    fresh = new_secret()
+    assert http.request("PATCH", path(identity), {"password": fresh}, user=user).status == 200
+    assert http.request("PATCH", path(identity), {"name": "x"}, user=user).code == "credentials_wrong"
+    assert http.request("PATCH", path(identity), {"name": "x"}, user=(user[0], fresh)).status == 200
+
+
+def test_a_merge_patch_is_taken_by_its_own_media_type(http):
+    identity, user = create(http, new_secret())
+    answer = http.request("PATCH", path(identity), b'{"name":"x"}', user=user,
+                          Content_Type="application/merge-patch+json; charset=utf-8")
+    assert answer.status == 200
+
+
+def test_an_empty_change_is_refused(http, roll):
+    identity, _ = create(http)
+    assert http.request("PATCH", path(identity), {}, token=roll.token).code == "field_invalid"
+
+
+def test_nobody_changes_an_account_but_itself_and_admins(http, roll):
+    identity, _ = create(http, new_secret())
+    _, other = create(http, new_secret())
+    for method, body in (("PATCH", {"name": "mine"}), ("DELETE", None)):
+        assert http.request(method, path(identity), body).code == "credentials_missing"
+        assert http.request(method, path(identity), body, user=other).code == "forbidden"
+        assert http.request(method, path(identity), body, token="herald_00").code == "credentials_wrong"
+    assert http.request("PATCH", path(identity), {"name": "by an admin"}, token=roll.token).status == 200
+    assert http.request("DELETE", path(identity), token=roll.token).status == 204
+
+
+def test_an_account_without_a_password_is_changed_by_admins_only(http, roll):
+    identity, user = create(http)
+    for password in ("", "x"):
+        answer = http.request("PATCH", path(identity), {"name": "x"}, user=(user[0], password))
+        assert answer.code == "credentials_wrong"
+    assert http.request("PATCH", path(identity), {"password": new_secret()}, token=roll.token).status == 200
+
+
+def test_a_stranger_cannot_tell_which_accounts_exist_by_trying_to_change_them(http):
+    identity, _ = create(http, new_secret())
+    for user in (("nobody-of-that-name", "x"), (identity["login"], "x"), ("a b", "x")):
+        there = http.request("DELETE", path(identity), user=user)
+        absent = http.request("DELETE", f"/v1/identities/{uuid.uuid4()}", user=user)
+        assert (there.status, there.json) == (absent.status, absent.json) == (401, there.json)
+        assert there.json["detail"] == "unknown user or wrong secret"
+    _, user = create(http, new_secret())
+    there = http.request("DELETE", path(identity), user=user)
+    absent = http.request("DELETE", f"/v1/identities/{uuid.uuid4()}", user=user)
+    assert (there.status, there.json) == (absent.status, absent.json) == (403, there.json)
+
+
+@pytest.mark.parametrize("value", ["Basic", "Basic !", "Basic YQ", "Basic YWxpY2U=", "Bearer", "Digest x", "",
+                                   "Basic YWxpY2U6eA== x"])
+def test_authorization_is_read_strictly(http, value):
+    answer = http.request("DELETE", f"/v1/identities/{uuid.uuid4()}", headers={"Authorization": value})
+    assert answer.status == 401
+    challenges = [text for name, text in answer.headers if name == "www-authenticate"]
+    assert [text.split()[0] for text in challenges] == ["Basic", "Bearer"]
+
+
+def test_a_rename_onto_a_taken_login_changes_nothing(http, roll):
+    one, _ = create(http)
+    other, _ = create(http)
+    answer = http.request("PATCH", path(one), {"login": other["login"].upper(), "name": "x"}, token=roll.token)
+    assert answer.code == "login_taken"
+    assert http.get(path(one)).json == one
+    # Onto itself in another case it is allowed.
+    assert http.request("PATCH", path(one), {"login": one["login"].upper()}, token=roll.token).status == 200
+
+
+def test_a_deleted_account_is_gone_and_its_login_free(http, roll):
+    identity, user = create(http, new_secret())
+    assert http.request("DELETE", path(identity), user=user).status == 204
+    assert http.get(path(identity)).status == 404
+    assert http.request("DELETE", path(identity), token=roll.token).code == "identity_absent"
+    assert http.request("PATCH", path(identity), {"name": "x"}, token=roll.token).code == "identity_absent"
+    again = http.post("/v1/identities", {"login": identity["login"]})
+    assert again.status == 201
+    assert again.json["uuid"] != identity["uuid"]
+
+
+def test_if_match_lets_a_change_happen_to_one_version_only(http, roll):
+    identity, _ = create(http)
+    tag = http.get(path(identity)).header("etag")
+    first = http.request("PATCH", path(identity), {"name": "1"}, token=roll.token, If_Match=tag)
+    assert first.status == 200
+    for method, body in (("PATCH", {"name": "2"}), ("DELETE", None)):
+        for old in (tag, f'W/{first.header("etag")}', '"x"'):
+            late = http.request(method, path(identity), body, token=roll.token, If_Match=old)
+            assert (late.status, late.code) == (412, "version_mismatch")
+    assert http.request("PATCH", path(identity), {"name": "3"}, token=roll.token, If_Match="*").status == 200
+    assert http.request("PATCH", path(identity), {"name": "4"}, token=roll.token, If_Match="4").code == "header_invalid"
+
+
+# --- idempotency ------------------------------------------------------------------------------------------------
+def test_the_same_request_is_done_once_and_answered_twice(http):
+    key = str(uuid.uuid4())
+    body = {"login": new_name("user"), "password": new_secret()}
+    first = http.post("/v1/identities", body, Idempotency_Key=key)
+    again = http.post("/v1/identities", body, Idempotency_Key=key)
+    assert first.status == again.status == 201
+    assert first.json == again.json
+    assert first.header("etag") == again.header("etag")
+    assert first.header("location") == again.header("location")
+
+
+def test_another_request_under_the_same_key_is_refused(http):
+    key = str(uuid.uuid4())
+    assert http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key).status == 201
+    other = http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key)
+    assert (other.status, other.code) == (422, "idempotency_key_reused")
+
+
+def test_a_repeat_is_known_even_when_the_password_that_allowed_it_is_gone(http):
+    identity, user = create(http, new_secret())
+    fresh, key, last = new_secret(), str(uuid.uuid4()), str(uuid.uuid4())
+    first = http.request("PATCH", path(identity), {"password": fresh}, user=user, Idempotency_Key=key)
+    again = http.request("PATCH", path(identity), {"password": fresh}, user=user, Idempotency_Key=key)
+    assert first.status == again.status == 200
+    assert first.json == again.json
+    for _ in range(2):
+        gone = http.request("DELETE", path(identity), user=(user[0], fresh), Idempotency_Key=last)
+        assert gone.status == 204
+
+
+def test_keys_of_one_asker_do_not_meet_those_of_another(http, roll):
+    one, first = create(http, new_secret())
+    other, second = create(http, new_secret())
+    for identity, user in ((one, first), (other, second)):
+        assert http.request("PATCH", path(identity), {"name": "x"}, user=user, Idempotency_Key="1").status == 200
+        assert http.request("PATCH", path(identity), {"name": "y"}, token=roll.token,
+                            Idempotency_Key=f"1{identity['uuid']}").status == 200
+
+
+def test_what_was_refused_is_not_remembered(http):
+    key = str(uuid.uuid4())
+    identity, _ = create(http)
+    taken = http.post("/v1/identities", {"login": identity["login"]}, Idempotency_Key=key)
+    assert taken.status == 409
+    assert http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key).status == 201
+
+
+def test_a_key_is_short_and_printable(http):
+    for key in ("", "x" * 256, "\u00e9"):
+        answer = http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key)
+        assert answer.code == "header_invalid"
+
+
+# --- the clock --------------------------------------------------------------------------------------------------
+def test_a_clock_that_was_told_is_reached_at_once(http):
+    _, _ = create(http)
+    clock = http.get("/v1/identities?limit=1").header("herald-clock")
+    assert http.get("/v1/identities?limit=1", Herald_Clock=clock).status == 200
+    epoch, number = clock.split(".")
+    assert http.get("/v1/identities?limit=1", Herald_Clock=number).status == 200
+    assert int(epoch) == 1
+
+
+def test_a_clock_is_waited_for(roll, http):
+    epoch, number = http.get("/v1/identities?limit=1").header("herald-clock").split(".")
+    with Http(roll) as waiting:
+        waiting.send(f"GET /v1/identities?limit=1 HTTP/1.1\r\nHost: h\r\nHerald-Clock: {epoch}.{int(number) + 1}\r\n\r\n")
+        create(http)
+        answer = waiting.answer()
+        assert answer.status == 200
+        assert int(answer.header("herald-clock").split(".")[1]) > int(number)
+
+
+@pytest.mark.parametrize("clock", ["1.{future}", "2.1"])
+def test_a_clock_that_does_not_come_is_said_not_to_have_come(http, clock):
+    number = int(http.get("/v1/identities?limit=1").header("herald-clock").split(".")[1])
+    answer = http.get("/v1/identities?limit=1", Herald_Clock=clock.format(future=number + 1000000))
+    assert (answer.status, answer.code) == (503, "clock_not_reached")
+    assert answer.header("retry-after") == "1"
+
+
+def test_consistency_and_concern_are_accepted_where_they_hold(http):
+    for name, right, wrong in (("Herald-Consistency", ("local", "causal", "linearizable"), "eventual"),
+                               ("Herald-Write-Concern", ("majority", "all", "1"), "2"),
+                               ("Herald-Clock", ("0", "1.0"), "x")):
+        for value in right:
+            assert http.get("/v1/identities?limit=1", headers={name: value}).status == 200
+        answer = http.get("/v1/identities?limit=1", headers={name: wrong})
+        assert (answer.status, answer.code, answer.json["field"]) == (400, "header_invalid", name)
+
+
+# --- who may ----------------------------------------------------------------------------------------------------
+def test_registration_by_admins_only(start):
+    server = start(registration="admin")
+    token = admin(server)
+    with Http(server) as http:
+        login = new_name("user")
+        assert http.post("/v1/identities", {"login": login}).code == "credentials_missing"
+        made = http.post("/v1/identities", {"login": login, "password": (secret := new_secret())}, token=token)
+        assert made.status == 201
+        refused = http.post("/v1/identities", {"login": new_name("user")}, user=(login, secret))
+        assert refused.code == "forbidden"
+        assert http.get(f"/v1/identities?login={login}").status == 200  # looking up is another matter
+
+
+READS = ("/v1/identities?limit=1", "/v1/identities?login=x", f"/v1/identities/{uuid.uuid4()}", "/v1/settings",
+         "/v1/settings/x", "/v1/changes?since=999999")
+
+
+def test_a_directory_for_those_who_log_in(start):
+    server = start("--directory", "authenticated")
+    token = admin(server)
+    with Http(server) as http:
+        _, user = create(http, new_secret())
+        for where in READS:
+            assert http.get(where).code == "credentials_missing"
+            assert http.get(where, user=user).status in (200, 404, 410)
+            assert http.get(where, token=token).status in (200, 404, 410)
+        assert http.get("/health/ready").status == 200
+        assert http.get("/metrics").status == 200
+
+
+def test_a_directory_for_admins(start):
+    server = start("--directory", "admin")
+    token = admin(server)
+    with Http(server) as http:
+        _, user = create(http, new_secret())
+        for where in READS:
+            assert http.get(where).code == "credentials_missing"
+            assert http.get(where, user=user).code == "forbidden"
+            assert http.get(where, token=token).status in (200, 404, 410)
+
+
+def test_policies_change_with_sighup(start, tmp_path):
+    conf = tmp_path / "herald.conf"
+    conf.write_text("directory = public\n")
+    server = start("-c", conf)
+    with Http(server) as http:
+        assert http.get("/v1/identities").status == 200
+        conf.write_text("directory = admin\n")
+        server.signal(1)
+        server.wait_log(msg="configuration read again")
+        eventually(lambda: http.get("/v1/identities").status == 401, "the shard has heard of it")
+
+
+# --- settings ---------------------------------------------------------------------------------------------------
+def test_a_setting_is_bytes_under_a_key(http, roll):
+    key, value = "/v1/settings/" + new_name("app") + "/theme", bytes(range(256))
+    assert http.get(key).code == "setting_absent"
+    put = http.request("PUT", key, value, token=roll.token)
+    assert put.status == 200
+    assert put.json["size"] == 256
+    got = http.get(key)
+    assert (got.status, got.body, got.header("etag")) == (200, value, put.header("etag"))
+    assert http.get(key, If_None_Match=put.header("etag")).status == 304
+    assert http.get(key.replace("app", "%61pp")).status == 200
+    assert http.request("PUT", key, b"", token=roll.token).json["size"] == 0
+    assert http.get(key).body == b""
+    assert http.request("DELETE", key, token=roll.token).status == 204
+    assert http.get(key).code == "setting_absent"
+    assert http.request("DELETE", key, token=roll.token).code == "setting_absent"
+
+
+def test_a_setting_holds_64_kib_and_no_more(roll, http):
+    key = "/v1/settings/" + new_name("big")
+    assert http.request("PUT", key, b"x" * 65536, token=roll.token).status == 200
+    assert len(http.get(key).body) == 65536
+    assert http.request("PUT", key, b"x" * 65537, token=roll.token).code == "body_too_large"
+
+
+def test_settings_are_written_by_admins(http):
+    _, user = create(http, new_secret())
+    assert http.request("PUT", "/v1/settings/x", b"x").code == "credentials_missing"
+    assert http.request("PUT", "/v1/settings/x", b"x", user=user).code == "forbidden"
+    assert http.request("DELETE", "/v1/settings/x", user=user).code == "forbidden"
+
+
+def test_a_setting_is_compared_and_set(http, roll):
+    key = "/v1/settings/" + new_name("cas")
+    first = http.request("PUT", key, b"1", token=roll.token, If_None_Match="*")
+    assert first.status == 200
+    assert http.request("PUT", key, b"2", token=roll.token, If_None_Match="*").code == "version_mismatch"
+    assert http.request("PUT", key, b"2", token=roll.token, If_Match=first.header("etag")).status == 200
+    assert http.request("PUT", key, b"3", token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
+    assert http.request("DELETE", key, token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
+    assert http.get(key).body == b"2"
+
+
+def test_a_put_of_a_setting_is_repeated(http, roll):
+    key, name = "/v1/settings/" + new_name("idem"), str(uuid.uuid4())
+    first = http.request("PUT", key, b"1", token=roll.token, Idempotency_Key=name)
+    again = http.request("PUT", key, b"1", token=roll.token, Idempotency_Key=name)
+    assert first.json == again.json
+    assert http.request("PUT", key, b"2", token=roll.token, Idempotency_Key=name).code == "idempotency_key_reused"
+
+
+def test_settings_are_listed_by_prefix_and_paged(start):
+    server = start()
+    token = admin(server)
+    with Http(server) as http:
+        keys = ["a", "b/1", "b/2", "b/3", "b0", "c"]
+        for key in reversed(keys):
+            assert http.request("PUT", f"/v1/settings/{key}", key.encode(), token=token).status == 200
+        assert [one["key"] for one in http.get("/v1/settings").json["settings"]] == keys
+        page = http.get("/v1/settings?prefix=b/&limit=2").json
+        assert [one["key"] for one in page["settings"]] == ["b/1", "b/2"]
+        page = http.get(f"/v1/settings?prefix=b/&limit=2&after={page['next']}").json
+        assert ([one["key"] for one in page["settings"]], page["next"]) == (["b/3"], None)
+
+
+@pytest.mark.parametrize("key", ["a%20b", "a%00", "%c3%a9", "x" * 256, "a%zz"])
+def test_keys_are_printable_ascii(http, roll, key):
+    assert http.request("PUT", f"/v1/settings/{key}", b"x", token=roll.token).code == "parameter_invalid"
+
+
+# --- admin tokens -----------------------------------------------------------------------------------------------
+def test_tokens_are_made_listed_and_revoked_on_the_servers_machine(start):
+    server = start()
+    made = control(server, command="token_add", label="backup")
+    assert made["ok"] and made["token"].startswith("herald_")
+    listed = control(server, command="token_list")
+    assert [(one["id"], one["label"]) for one in listed["tokens"]] == [(made["id"], "backup")]
+    assert made["token"] not in json.dumps(listed)
+    with Http(server) as http:
+        assert http.request("PUT", "/v1/settings/x", b"x", token=made["token"]).status == 200
+        assert control(server, command="token_revoke", id=made["id"]) == {"ok": True}
+        assert http.request("PUT", "/v1/settings/x", b"x", token=made["token"]).code == "credentials_wrong"
+    assert control(server, command="token_revoke", id=made["id"])["code"] == "absent"
+    for wrong in ({}, {"command": "x"}, {"command": "token_add"}, {"command": "token_add", "label": "x" * 129},
+                  {"command": "token_revoke", "id": "x"}):
+        assert control(server, **wrong)["code"] == "invalid"
+    assert not server.on_disk(made["token"])
+    assert (server.directory / "control.sock").stat().st_mode & 0o777 == 0o600
+    server.stop()
+    assert not (server.directory / "control.sock").exists()
+
+
+# --- health and metrics -----------------------------------------------------------------------------------------
+def test_health_and_metrics(http, roll):
+    assert http.get("/health/live").json == {"status": "live"}
+    assert http.get("/health/ready").json == {"status": "ready"}
+    create(http, new_secret())
+    roll.anonymous().proves_to_stay()
+    text = http.get("/metrics").body.decode()
+    families = {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            assert name.startswith("herald_") and name not in families
+            families[name] = kind
+        elif not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            float(value)
+            base = name.split("{")[0]
+            for suffix in ("_bucket", "_sum", "_count"):
+                if base.removesuffix(suffix) in families and base not in families:
+                    base = base.removesuffix(suffix)
+            assert base in families, line
+    assert {"counter", "gauge", "histogram"} == set(families.values())
+    for name in ("herald_http_request_seconds", "herald_apply_seconds", "herald_hash_seconds",
+                 "herald_stream_fanout_seconds"):
+        assert families[name] == "histogram"
+
+        def counted():  # a turn of a loop is timed when it is over: what it sent may be here before
+            lines = http.get("/metrics").body.decode().splitlines()
+            return int(next(line for line in lines if line.startswith(f"{name}_count")).split()[1])
+        eventually(counted, f"{name} has counted")

@@ -1,0 +1,286 @@
+"""What the API and the stream have to do with each other: activities, sessions that end, the change log, and what
+survives a kill."""
+
+import base64
+import random
+import subprocess
+import threading
+
+import pytest
+
+from herald_harness import Closed, Http, admin, eventually, new_name, new_secret
+
+CURL = ["curl", "-sS", "-m", "20"]
+
+
+def create(http, password=None):
+    login = new_name("user")
+    answer = http.post("/v1/identities", {"login": login} | ({"password": password} if password else {}))
+    assert answer.status == 201, answer
+    return f"/v1/identities/{answer.json['uuid']}", (login, password)
+
+
+# --- activities -------------------------------------------------------------------------------------------------
+def test_an_activity_over_http_is_heard_and_stamped_like_any_other(start):
+    server = start()
+    listener = server.anonymous()
+    with Http(server) as http:
+        _, user = create(http, new_secret())
+        posted = http.post("/v1/activities", {"type": "Note", "authenticated_user": "mallory", "n": 1}, user=user)
+        assert (posted.status, posted.json) == (202, {"authenticated_user": user[0]})
+        heard = listener.expect("ACTIVITY_BROADCAST")
+        assert heard["activity"] == {"type": "Note", "n": 1, "authenticated_user": user[0]}
+        number = b'{"n":1.10,"big":123456789012345678901234567890,"e":1e400}'
+        assert http.request("POST", "/v1/activities", number, user=user, Content_Type="application/json").status == 202
+        assert b'"n":1.10,"big":123456789012345678901234567890,"e":1e400' in listener.expect("ACTIVITY_BROADCAST").raw
+
+
+def test_what_is_no_activity_is_refused_and_not_heard(start):
+    server = start(max_message="4KiB")
+    listener = server.anonymous()
+    token = admin(server)
+    with Http(server) as http:
+        _, user = create(http, new_secret())
+        for body in (b"[]", b'"x"', b"1},\"x\":{", b"{}{}", b"{", b'{"a":1},"username":"b"',
+                     b'{"a":' * 70 + b"1" + b"}" * 70, b'{"a":"' + b"x" * 4060 + b'"}'):
+            answer = http.request("POST", "/v1/activities", body, user=user, Content_Type="application/json")
+            assert (answer.status, answer.code) == (422, "field_invalid"), body
+        assert http.post("/v1/activities", {}).code == "credentials_missing"
+        assert http.post("/v1/activities", {}, token=token).code == "forbidden"
+        assert http.post("/v1/activities", {"a": "x" * 5000}, user=user).code == "body_too_large"
+    with Http(server) as http:
+        assert http.post("/v1/activities", {"last": True}, user=user).status == 202
+    assert listener.expect("ACTIVITY_BROADCAST")["activity"]["last"] is True
+
+
+# --- sessions that end ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("change", ["rename", "password", "delete"])
+def test_a_changed_account_loses_its_open_sessions(start, change):
+    server = start(shards=2)
+    with Http(server) as http:
+        path, user = create(http, new_secret())
+        sessions = [server.client().login(*user) for _ in range(6)]
+        other_path, other = create(http, new_secret())
+        bystander = server.client().login(*other)
+        if change == "delete":
+            assert http.request("DELETE", path, user=user).status == 204
+        else:
+            body = {"login": new_name("new")} if change == "rename" else {"password": new_secret()}
+            assert http.request("PATCH", path, body, user=user).status == 200
+        for session in sessions:
+            assert "log in again" in session.expect("AUTHENTICATION_FAIL")["info"]
+            session.expect_close()
+        assert 'closed_total{reason="ended"} 6\n' in http.get("/metrics").body.decode()
+        # A change of the real name ends nothing.
+        assert http.request("PATCH", other_path, {"name": "x"}, user=other).status == 200
+        bystander.publish({"still": "here"})
+        bystander.hear(authenticated_user=other[0])
+
+
+def test_who_has_become_anonymous_is_left_alone(start):
+    server = start()
+    with Http(server) as http:
+        path, user = create(http, new_secret())
+        client = server.client().login(*user).login()
+        assert http.request("DELETE", path, user=user).status == 204
+        client.publish({"still": "here"})
+        client.hear(authenticated_user="anonymous")
+
+
+def test_no_old_secret_opens_a_session_after_the_change_was_answered(start):
+    server = start()
+    with Http(server) as http:
+        path, user = create(http, new_secret())
+        for _ in range(10):
+            server.client().login(*user)  # known and remembered as right
+            fresh = new_secret()
+            assert http.request("PATCH", path, {"password": fresh}, user=user).status == 200
+            late = server.client()
+            late.send_login(*user)
+            late.expect("LOGIN_FAILED")
+            user = (user[0], fresh)
+
+
+def test_nobody_is_heard_under_a_name_that_is_no_longer_theirs(start):
+    """Sessions of the old owner shout without a pause while the name changes hands, again and again: once the new
+    owner has it, nothing the old one says is heard under it."""
+    server = start(shards=2, publish_limit=0)
+    rounds = 12
+    listener = server.anonymous()
+    with Http(server) as http:
+        name = new_name("crown")
+        for number in range(rounds):
+            secret = new_secret()
+            answer = http.post("/v1/identities", {"login": name, "password": secret})
+            assert answer.status == 201, answer
+            path = f"/v1/identities/{answer.json['uuid']}"
+            shouters = [server.client().login(name, secret) for _ in range(4)]
+            stop = threading.Event()
+
+            def shout(session, who):
+                try:
+                    while not stop.is_set():
+                        session.publish({"owner": who})
+                except (OSError, AssertionError):
+                    pass
+
+            threads = [threading.Thread(target=shout, args=(one, number)) for one in shouters]
+            for thread in threads:
+                thread.start()
+            if number % 2:
+                assert http.request("DELETE", path, user=(name, secret)).status == 204
+            else:
+                assert http.request("PATCH", path, {"login": new_name("former")}, user=(name, secret)).status == 200
+            # From here on the name is anybody's: its new owner says so in the stream.
+            heir = (name, new_secret())
+            fresh = http.post("/v1/identities", {"login": name, "password": heir[1]})
+            assert fresh.status == 201
+            assert http.post("/v1/activities", {"heir": number}, user=heir).status == 202
+            stop.set()
+            for thread in threads:
+                thread.join()
+            while "heir" not in (heard := listener.expect("ACTIVITY_BROADCAST")["activity"]):
+                assert heard["owner"] == number  # and not one of those before
+            assert heard["heir"] == number
+            assert http.request("DELETE", f"/v1/identities/{fresh.json['uuid']}", user=heir).status == 204
+            for session in shouters:
+                session.close()
+
+
+# --- the change log ---------------------------------------------------------------------------------------------
+def test_followers_hear_every_change_once_and_in_order(start):
+    server = start()
+    token = admin(server)
+    with Http(server) as http, Http(server) as follower, Http(server) as late:
+        assert follower.follow(since=0).status == 200
+        path, user = create(http, new_secret())
+        http.request("PATCH", path, {"name": "New", "password": new_secret()}, token=token)
+        http.request("PUT", "/v1/settings/app/theme", b"dark", token=token)
+        http.request("DELETE", "/v1/settings/app/theme", token=token)
+        http.request("DELETE", path, token=token)
+        events = [follower.event() for _ in range(6)]
+        assert [one["event"] for one in events] == ["token_add", "create", "modify", "setting_put", "setting_delete", "delete"]
+        assert [one["id"] for one in events] == [f"1.{number}" for number in range(1, 7)]
+        assert events[1]["data"]["login"] == user[0]
+        assert events[2]["data"]["sets"] == ["name", "password"]
+        assert events[3]["data"]["key"] == "app/theme"
+        assert "a test" not in str(events)  # the token's label
+        # One that comes later catches up, and goes on.
+        assert late.follow(since="1.4").status == 200
+        assert [late.event()["id"] for _ in range(2)] == ["1.5", "1.6"]
+        create(http)
+        assert follower.event()["id"] == late.event()["id"] == "1.7"
+
+
+def test_a_follower_without_since_hears_what_is_new(start):
+    server = start()
+    with Http(server) as http, Http(server) as follower:
+        create(http)
+        assert follower.follow().status == 200
+        _, user = create(http)
+        assert follower.event()["data"]["login"] == user[0]
+
+
+def test_last_event_id_resumes(start):
+    server = start()
+    with Http(server) as http, Http(server) as follower:
+        for _ in range(3):
+            create(http)
+        assert follower.follow(since=0, Last_Event_ID="1.2").status == 200
+        assert follower.event()["id"] == "1.3"
+
+
+@pytest.mark.parametrize("since, status, code", [("9", 410, "changes_gone"), ("2.0", 410, "changes_gone"),
+                                                 ("x", 400, "parameter_invalid"), ("-1", 400, "parameter_invalid")])
+def test_a_clock_that_cannot_be_followed_from(start, since, status, code):
+    server = start()
+    with Http(server) as http:
+        answer = http.follow(since=since)
+        assert (answer.status, answer.code) == (status, code)
+        assert http.get("/health/live").status == 200
+
+
+def test_an_account_that_changes_is_told_no_more(start):
+    server = start("--directory", "authenticated")
+    token = admin(server)
+    with Http(server) as http, Http(server) as follower:
+        path, user = create(http, new_secret())
+        basic = "Basic " + base64.b64encode(":".join(user).encode()).decode()
+        assert follower.follow(Authorization=basic).status == 200
+        http.request("PATCH", path, {"password": new_secret()}, token=token)
+        with pytest.raises(Closed):
+            follower.event()
+
+
+def test_a_follower_that_does_not_read_costs_a_cursor(start):
+    server = start()
+    token = admin(server)
+    with Http(server) as http, Http(server) as follower:
+        follower.follow()
+        before = server.rss()
+        for number in range(3000):
+            http.request("PUT", f"/v1/settings/{number}/{'x' * 200}", b"", token=token, check=False)
+        assert server.rss() - before < 16 << 20
+        for number in range(3000):
+            assert follower.event()["data"]["key"].startswith(f"{number}/")
+
+
+# --- kill -9 ----------------------------------------------------------------------------------------------------
+def test_what_was_answered_survives_a_kill(start):
+    server = start()
+    made = []
+    for _ in range(3):
+        with Http(server) as http:
+            stop = threading.Event()
+            clock = 0
+
+            def work():
+                nonlocal clock
+                try:
+                    while not stop.is_set():
+                        answer = http.post("/v1/identities", {"login": new_name("user")}, check=False)
+                        made.append(answer.json)
+                        clock = int(answer.header("herald-clock").split(".")[1])
+                except (AssertionError, OSError):
+                    pass
+
+            worker = threading.Thread(target=work)
+            worker.start()
+            few = len(made) + random.randrange(20, 60)
+            eventually(lambda: len(made) > few, "some accounts")
+            server.kill()
+            stop.set()
+            worker.join()
+        server = start.restart(server)
+        with Http(server) as http:
+            for identity in made:
+                found = http.get(f"/v1/identities/{identity['uuid']}")
+                assert (found.status, found.json) == (200, identity)
+            assert int(found.header("herald-clock").split(".")[1]) >= clock
+
+
+# --- curl -------------------------------------------------------------------------------------------------------
+def test_the_api_from_curl(start):
+    server = start()
+    url = f"http://127.0.0.1:{server.http_port}"
+    token = admin(server)
+
+    def curl(*words):
+        done = subprocess.run([*CURL, "-w", "\n%{http_code}", *words], capture_output=True, text=True, check=True)
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), body
+
+    json_type = ["-H", "Content-Type: application/json"]
+    secret = new_secret()
+    status, body = curl(*json_type, "-d", f'{{"login":"zoe","password":"{secret}"}}', f"{url}/v1/identities")
+    assert status == 201
+    uuid = body.split('"uuid":"')[1].split('"')[0]
+    assert curl(f"{url}/v1/identities?login=Zoe") == (200, body)
+    assert curl("-I", f"{url}/v1/identities/{uuid}")[0] == 200
+    assert curl("-X", "PATCH", "-u", f"zoe:{secret}", *json_type, "-d", '{"name":"Zoe"}', f"{url}/v1/identities/{uuid}")[0] == 200
+    assert curl("-X", "PUT", "-H", f"Authorization: Bearer {token}", "-H", "Expect: 100-continue", "--data-binary", "v",
+                f"{url}/v1/settings/k")[0] == 200
+    assert curl(f"{url}/v1/settings/k") == (200, "v")
+    assert curl("--http1.0", f"{url}/health/live")[0] == 200
+    assert curl("-X", "DELETE", "-u", f"zoe:{secret}", f"{url}/v1/identities/{uuid}")[0] == 204
+    assert curl(f"{url}/v1/identities/{uuid}")[0] == 404

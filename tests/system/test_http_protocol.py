@@ -1,0 +1,348 @@
+"""HTTP/1.1 as bytes on a real connection: framing, limits, deadlines, what ends a connection."""
+
+import socket
+import threading
+
+import pytest
+
+from herald_harness import Closed, Deadline, Http, Server, admin, new_name, new_secret, reserve_port
+from herald_harness.server import is_sanitized
+
+GET = "GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("protocol") / "data")
+    yield server
+    server.finish()
+
+
+@pytest.fixture
+def http(server):
+    with Http(server) as connection:
+        yield connection
+
+
+def test_one_connection_serves_many_requests(http):
+    for _ in range(50):
+        assert http.get("/health/live").status == 200
+
+
+def test_pipelined_requests_are_answered_in_order(http):
+    http.send((GET + "GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n" + "HEAD /health/live HTTP/1.1\r\nHost: h\r\n\r\n") * 30)
+    for _ in range(30):
+        assert http.answer().status == 200
+        assert http.answer().status == 404
+        assert http.answer("HEAD").status == 200
+
+
+def test_pipelined_requests_wait_for_one_that_takes_long(server, http):
+    secret = new_secret()
+    body = f'{{"login":"{new_name("user")}","password":"{secret}"}}'
+    http.send(f"POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+              f"\r\n\r\n{body}{GET}{GET}")
+    assert http.answer().status == 201
+    assert http.answer().status == 200
+    assert http.answer().status == 200
+
+
+def test_many_pipelined_requests_whose_answers_are_not_read_do_not_fill_the_server(start):
+    server = start()
+    with Http(server) as http:
+        before = server.rss()
+        http.sock.settimeout(0.5)
+        sent = 0
+        try:
+            while sent < 64 << 20:
+                sent += http.sock.send((GET * 1000).encode())
+        except TimeoutError:
+            pass
+        assert sent < 64 << 20, "it took everything"
+        assert server.rss() - before < (64 if is_sanitized() else 4) << 20
+        assert http.answer().status == 200
+
+
+def test_requests_arrive_byte_by_byte(http):
+    for byte in GET.encode():
+        http.send(bytes([byte]))
+    assert http.answer().status == 200
+
+
+def test_a_chunked_body(server, http):
+    login = new_name("user")
+    body = f'{{"login":"{login}"}}'
+    http.send("POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n")
+    for start in range(0, len(body), 5):
+        piece = body[start:start + 5]
+        http.send(f"{len(piece):x}\r\n{piece}\r\n")
+    http.send("0\r\n\r\n")
+    assert http.answer().json["login"] == login
+    assert http.get("/health/live").status == 200
+
+
+def test_who_expects_100_is_told_to_go_on(http):
+    body = f'{{"login":"{new_name("user")}"}}'
+    http.send("POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+              f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n")
+    assert http.head().status == 100
+    http.send(body)
+    assert http.answer().status == 201
+
+
+@pytest.mark.parametrize("line, headers, status", [
+    ("POST /nothing", "", 404),
+    ("PUT /v1/identities", "", 405),
+    ("POST /v1/identities", "Content-Type: text/plain\r\n", 415),
+    ("POST /v1/identities", "Content-Type: application/json\r\n", 413),
+])
+def test_who_expects_100_is_refused_before_the_body(http, line, headers, status):
+    http.send(f"{line} HTTP/1.1\r\nHost: h\r\n{headers}Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n")
+    answer = http.answer()
+    assert (answer.status, answer.header("connection")) == (status, "close")
+    http.ends()
+
+
+def test_methods_that_a_resource_does_not_know(http):
+    answer = http.request("DELETE", "/v1/identities")
+    assert (answer.status, answer.header("allow")) == (405, "GET, HEAD, POST, OPTIONS")
+    answer = http.request("OPTIONS", "/v1/identities")
+    assert (answer.status, answer.header("allow")) == (204, "GET, HEAD, POST, OPTIONS")
+    answer = http.request("OPTIONS", "*")
+    assert (answer.status, answer.header("allow")) == (204, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+    assert http.request("OPTIONS", "/nothing").status == 404
+
+
+SMUGGLED = "0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [
+    "Content-Length: 5\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: chunked\r\nContent-Length: 5",
+    "Content-Length: 5\r\nContent-Length: 6",
+    "Content-Length: 5\r\nContent-Length: 5",
+    "Content-Length: 5, 5",
+    "Content-Length: +5",
+    "Content-Length : 5",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: chunked, gzip",
+    "Transfer-Encoding:\tchunked\r\nTransfer-Encoding: x",
+    "X: a\r\n Content-Length: 5",
+    "X: a\nContent-Length: 5",
+    "X: a\rContent-Length: 5",
+    "X: a\x00b",
+    "X y: a",
+    "Host: other",
+])
+def test_what_could_be_two_messages_is_none(server, http, head):
+    http.send(f"POST /v1/identities HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n{SMUGGLED}")
+    answer = http.answer()
+    assert answer.status in (400, 501)
+    assert answer.header("connection") == "close"
+    http.ends()  # above all: no second answer
+
+
+@pytest.mark.parametrize("chunks", ["5\r\nabcdeX\r\n", "x\r\n", "-1\r\n", "1\nab\n", "1 \r\na\r\n", "10000000000000000\r\n"])
+def test_bad_chunks_end_the_connection(http, chunks):
+    http.send("POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+              f"Transfer-Encoding: chunked\r\n\r\n{chunks}{SMUGGLED}")
+    answer = http.answer()
+    assert answer.status == 400
+    http.ends()
+
+
+@pytest.mark.parametrize("line, status", [
+    ("GET / HTTP/1.1\r\n\r\n", 400),
+    ("GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
+    ("GET /\r\n\r\n", 505),
+    ("BREW /pot HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    ("CONNECT a:1 HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    ('{"command":"LOGIN","username":"anonymous"}\n', 400),
+    ("GET /" + "x" * 17000 + " HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+    ("GET / HTTP/1.1\r\nHost: h\r\nX: " + "x" * 17000 + "\r\n\r\n", 431),
+    ("GET / HTTP/1.1\r\nHost: h\r\n" + "X: y\r\n" * 70 + "\r\n", 431),
+    ("GET / HTTP/1.1\r\nHost: h\r\nExpect: nothing\r\n\r\n", 417),
+])
+def test_heads_that_are_refused(http, line, status):
+    http.send(line)
+    answer = http.answer()
+    assert (answer.status, answer.header("connection")) == (status, "close")
+    assert answer.json["status"] == status
+    http.ends()
+
+
+def test_http_1_0_is_answered_and_closed(http):
+    http.send("GET /health/live HTTP/1.0\r\n\r\n")
+    answer = http.answer()
+    assert (answer.status, answer.header("connection")) == (200, "close")
+    http.ends()
+
+
+def test_http_1_0_may_stay(http):
+    for _ in range(2):
+        http.send("GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        answer = http.answer()
+        assert (answer.status, answer.header("connection")) == (200, "keep-alive")
+
+
+def test_who_says_close_is_closed(http):
+    http.send("GET /health/live HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" + GET)
+    assert http.answer().header("connection") == "close"
+    http.ends()
+
+
+def test_a_client_that_closes_its_side_is_still_answered(http):
+    http.send(GET + GET)
+    http.sock.shutdown(socket.SHUT_WR)
+    assert http.answer().status == 200
+    assert http.answer().status == 200
+    http.ends()
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_request(server, http):
+    http.send("GET /health/li")
+    http.close()
+    with Http(server) as other:
+        assert other.get("/health/live").status == 200
+
+
+def test_a_request_that_does_not_arrive_is_408(start):
+    server = start(http_request_timeout="300ms", http_idle_timeout="300ms")
+    with Http(server) as http:
+        http.send("GET /health/live HTTP/1.1\r\nHo")
+        assert http.answer().status == 408
+        http.ends()
+    with Http(server) as http:
+        http.send("POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+        assert http.answer().status == 408
+        http.ends()
+
+
+def test_a_slow_loris_gains_nothing_by_going_on(start):
+    server = start(http_request_timeout="400ms")
+    with Http(server) as http:
+        deadline = Deadline()
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            http.send("GET / HTTP/1.1\r\n")
+            while not deadline.passed():
+                http.send("X: y\r\n")
+                threading.Event().wait(0.05)
+
+
+def test_an_idle_connection_is_closed_without_a_word(start):
+    server = start(http_idle_timeout="300ms")
+    with Http(server) as http:
+        assert http.get("/health/live").status == 200
+        http.ends()
+
+
+def test_connections_count_against_the_limits_of_the_stream(start):
+    server = start(connections_per_address=3)
+    clients = [server.client(), server.client()]
+    with Http(server) as one:
+        assert one.get("/health/live").status == 200
+        with Http(server) as two:
+            answer = two.answer()
+            assert (answer.status, answer.header("retry-after")) == (503, "1")
+            assert "connections_per_address" in answer.json["detail"]
+        with Http(server, source="127.0.0.9") as other:
+            assert other.get("/health/live").status == 200
+    assert clients
+
+
+def test_idle_connections_cost_little(start):
+    server = start()
+    connections = [Http(server) for _ in range(1000)]
+    for http in connections[:100]:
+        assert http.get("/health/live").status == 200
+    before = server.rss()
+    connections += [Http(server) for _ in range(1000)]
+    for http in connections:
+        http.send(GET)
+    for http in connections:
+        assert http.answer().status == 200
+    grown = (server.rss() - before) / 1000
+    for http in connections:
+        http.close()
+    if not is_sanitized():
+        assert grown < 3000, f"{grown:.0f} bytes a connection"
+
+
+# --- guessing ---------------------------------------------------------------------------------------------------
+def test_guessing_is_slowed_by_address_and_name_and_locks_nobody_out_from_elsewhere(start):
+    server = start(login_failures=3, login_delay="5s", login_delay_max="5s")
+    token = admin(server)
+    with Http(server) as http, Http(server, source="127.0.0.7") as elsewhere:
+        user = (new_name("user"), new_secret())
+        identity = http.post("/v1/identities", {"login": user[0], "password": user[1]}).json
+        path = f"/v1/identities/{identity['uuid']}"
+        for _ in range(3):
+            assert http.request("PATCH", path, {"name": "x"}, user=(user[0], "guess")).code == "credentials_wrong"
+        slowed = http.request("PATCH", path, {"name": "x"}, user=(user[0], "guess"))
+        assert (slowed.status, slowed.code) == (429, "too_many_requests")
+        assert 1 <= int(slowed.header("retry-after")) <= 5
+        # The right one has to wait, too: who asks cannot be told apart.
+        assert http.request("PATCH", path, {"name": "x"}, user=user).status == 429
+        assert elsewhere.request("PATCH", path, {"name": "x"}, user=user).status == 200
+        assert http.request("PATCH", path, {"name": "y"}, token=token).status == 200
+        # The stream counts with it: it is the same desk.
+        late = server.client()
+        late.send_login(*user)
+        with pytest.raises(AssertionError):
+            late.receive_line(0.3)
+
+
+def test_new_accounts_are_limited_by_address(start):
+    server = start(registers_per_minute=2)
+    token = admin(server)
+    with Http(server) as http, Http(server, source="127.0.0.8") as elsewhere:
+        for _ in range(2):
+            assert http.post("/v1/identities", {"login": new_name("user")}).status == 201
+        late = http.post("/v1/identities", {"login": new_name("user")})
+        assert (late.status, late.code) == (429, "too_many_requests")
+        assert 1 <= int(late.header("retry-after")) <= 60
+        assert elsewhere.post("/v1/identities", {"login": new_name("user")}).status == 201
+        for _ in range(5):
+            assert http.post("/v1/identities", {"login": new_name("user")}, token=token).status == 201
+
+
+# --- stopping ---------------------------------------------------------------------------------------------------
+def test_a_stopping_server_answers_what_was_asked_and_closes_the_idle(start):
+    server = start()
+    with Http(server) as idle, Http(server) as busy, Http(server) as following:
+        assert idle.get("/health/live").status == 200
+        assert following.follow().status == 200
+        body = f'{{"login":"{new_name("user")}","password":"{new_secret()}"}}'
+        busy.send("POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                  f"Content-Length: {len(body)}\r\n\r\n{body}")
+        server.signal(15)
+        idle.ends()
+        assert following.event() is None
+        following.ends()
+        try:
+            assert busy.answer().status in (201, 503)
+        except Closed:
+            pytest.fail("a request was asked and not answered")
+        busy.ends()
+    assert server.wait_exit() == 0
+
+
+def test_the_port_nobody_asked_for_may_be_taken(start):
+    port = reserve_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port + 1))
+        taken.listen()
+        server = start(listen=f"127.0.0.1:{port}")
+        server.wait_log(msg="no HTTP API")
+        assert server.client().login()
+
+
+def test_http_can_be_off(start):
+    server = start(http="off")
+    client = server.client().login()
+    assert client
+    assert server.count_log(msg="listening for HTTP") == 0
+    assert admin(server)  # the control socket is there all the same
