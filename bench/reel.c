@@ -5,6 +5,8 @@
 //     scripts/env build-bench/bench/bench_reel
 //
 // Every line is the median of nine runs over the same work.
+#include "median.h"
+
 #include "stream/reel.h"
 
 #include <pthread.h>
@@ -33,16 +35,6 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double runs[RUNS]) {
-    qsort(runs, RUNS, sizeof *runs, compare);
-    return runs[RUNS / 2];
-}
-
 static void *append(void *context) {
     struct job *job = context;
     for (unsigned i = 0; i < job->appends; i++) {
@@ -65,7 +57,7 @@ static void measure_appending(struct job *job, unsigned threads) {
         runs[run] = now() - start;
     }
     printf("append, %u thread%s: %.2f million frames/s\n", threads, threads > 1 ? "s" : "",
-           APPENDS / median(runs) / 1e6);
+           APPENDS / median(runs, RUNS) / 1e6);
 }
 
 // Each turn `batch` frames are appended; then a pass gives every cursor its bytes (one look into the first
@@ -104,7 +96,7 @@ static void measure_passes(struct job *job, unsigned batch, unsigned groups) {
     (void)looked;
     double visits = (double)turns * CURSORS / groups;
     printf("pass over %u cursors, %u frames a turn, one cursor in %u each turn: %.1f ns a cursor\n", CURSORS,
-           batch, groups, median(runs) / visits * 1e9);
+           batch, groups, median(runs, RUNS) / visits * 1e9);
 }
 
 int main(void) {

@@ -8,6 +8,8 @@
 //     another thread, processor 1: reads everything
 //
 // A pass begins when the readers have all of the one before, so nothing queues and no send is refused.
+#include "median.h"
+
 #include <errno.h>
 #include <liburing.h>
 #include <netinet/in.h>
@@ -193,19 +195,13 @@ static double measure(struct field *field, void (*pass)(struct field *field)) {
     return (double)used / (double)deliveries;
 }
 
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void measure_all(struct field *field) {
     double figures[WAYS][ROUNDS];
     for (int round = 0; round < ROUNDS; round++) // in turn, so that a disturbance meets everyone
         for (size_t way = 0; way < WAYS; way++) figures[way][round] = measure(field, ways[way].pass);
     printf("%7u %6u", field->readers, field->frames);
     for (size_t way = 0; way < WAYS; way++) {
-        qsort(figures[way], ROUNDS, sizeof figures[way][0], by_size);
-        printf(" %8.3f", figures[way][ROUNDS / 2] / 1000);
+        printf(" %8.3f", median(figures[way], ROUNDS) / 1000);
     }
     printf("\n");
     fflush(stdout);

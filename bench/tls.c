@@ -6,8 +6,10 @@
 //     scripts/env build-bench/bench/bench_tls FOLDER        (for a key and a certificate)
 //
 // Time is this thread's on the processor; every line is the median of nine runs over the same work.
-#include "net/tls.h"
+#include "median.h"
+
 #include "base/secret.h"
+#include "net/tls.h"
 #include "net/tls_certificate.h"
 
 #include <malloc.h>
@@ -31,16 +33,6 @@ static double now(void) {
     struct timespec time;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double runs[RUNS]) {
-    qsort(runs, RUNS, sizeof *runs, compare);
-    return runs[RUNS / 2];
 }
 
 static void check(int holds, const struct err *err) {
@@ -105,7 +97,7 @@ static void measure_records(struct pair *pair, size_t len) {
             buf_truncate(&pair->heard, 0);
         }
     }
-    double seal = median(sealing), open = median(opening), calls = (double)WORK / (double)len;
+    double seal = median(sealing, RUNS), open = median(opening, RUNS), calls = (double)WORK / (double)len;
     printf("%6zu bytes a call: sealing %5.0f MB/s, %5.2f us a call; opening %5.0f MB/s\n", len,
            WORK / seal / 1e6, seal / calls * 1e6, WORK / open / 1e6);
     free(said);
@@ -122,7 +114,7 @@ static void measure_greeting(struct tls_context *asking, struct tls_context *ser
             part(&pair);
         }
     }
-    printf("greeting: %.0f us of the server's\n", median(runs) / GREETINGS * 1e6);
+    printf("greeting: %.0f us of the server's\n", median(runs, RUNS) / GREETINGS * 1e6);
 }
 
 static void measure_memory(struct tls_context *asking, struct tls_context *serving) {

@@ -22,26 +22,18 @@
 
 // --- showing --------------------------------------------------------------------------------------------
 
-static struct str text_of(const struct value *identity, const char *name) {
-    return value_text(value_member(identity, name));
-}
-
-static int add_plain(struct buf *line, const char *before, struct str text) {
-    return buf_append_text(line, before) || plain_append(line, text);
-}
-
 static bool show(struct api *api, const struct value *identity) {
     struct buf line = {0};
     int status;
     if (api->wish->json) {
         status = value_write(api->parser, identity, &line);
     } else {
-        status = add_plain(&line, "login     ", text_of(identity, "login")) ||
-                 add_plain(&line, "\nname      ", text_of(identity, "name")) ||
-                 add_plain(&line, "\nuuid      ", text_of(identity, "uuid")) ||
-                 add_plain(&line, "\ncreated   ", text_of(identity, "created_at")) ||
-                 add_plain(&line, " from ", text_of(identity, "created_from")) ||
-                 add_plain(&line, "\nmodified  ", text_of(identity, "modified_at"));
+        status = plain_append_after(&line, "login     ", value_member_text(identity, "login")) ||
+                 plain_append_after(&line, "\nname      ", value_member_text(identity, "name")) ||
+                 plain_append_after(&line, "\nuuid      ", value_member_text(identity, "uuid")) ||
+                 plain_append_after(&line, "\ncreated   ", value_member_text(identity, "created_at")) ||
+                 plain_append_after(&line, " from ", value_member_text(identity, "created_from")) ||
+                 plain_append_after(&line, "\nmodified  ", value_member_text(identity, "modified_at"));
     }
     bool shown = api_print(&line, status);
     buf_free(&line);
@@ -54,8 +46,8 @@ static enum outcome show_done(struct api *api, const struct ask *ask, const char
     struct buf line = {0};
     if (!identity) return OUTCOME_REFUSED;
     if (api->wish->json) return show(api, identity) ? OUTCOME_DONE : OUTCOME_REFUSED;
-    int status = add_plain(&line, did, text_of(identity, "login")) ||
-                 add_plain(&line, ": ", text_of(identity, "uuid"));
+    int status = plain_append_after(&line, did, value_member_text(identity, "login")) ||
+                 plain_append_after(&line, ": ", value_member_text(identity, "uuid"));
     bool shown = api_print(&line, status);
     buf_free(&line);
     return shown ? OUTCOME_DONE : OUTCOME_REFUSED;
@@ -181,7 +173,7 @@ static enum outcome find(struct api *api, struct intent *intent) {
     const struct value *identity = outcome == OUTCOME_DONE ? api_value(api, &ask) : NULL;
     struct uuid uuid;
     char text[UUID_TEXT_SIZE];
-    if (identity && uuid_parse(text_of(identity, "uuid"), &uuid)) {
+    if (identity && uuid_parse(value_member_text(identity, "uuid"), &uuid)) {
         uuid_format(&uuid, text);
         intent_note(intent, text);
     } else if (outcome == OUTCOME_DONE) {
@@ -252,7 +244,7 @@ static enum outcome say_deleted(struct api *api) {
         status = buf_append_text(&line, "{\"deleted\":") ||
                  value_write_text(&line, str_of(api->wish->words[0])) || buf_append_text(&line, "}");
     else
-        status = add_plain(&line, "deleted ", str_of(api->wish->words[0]));
+        status = plain_append_after(&line, "deleted ", str_of(api->wish->words[0]));
     bool shown = api_print(&line, status);
     buf_free(&line);
     return shown ? OUTCOME_DONE : OUTCOME_REFUSED;
@@ -290,12 +282,13 @@ static int add_row(struct api *api, struct buf *out, enum columns columns, const
     if (api->wish->json)
         status = value_write(api->parser, identity, out);
     else if (columns != ALL)
-        status = add_plain(out, "", text_of(identity, columns == USERS ? "login" : "uuid"));
+        status =
+            plain_append_after(out, "", value_member_text(identity, columns == USERS ? "login" : "uuid"));
     else
-        status = add_padded(out, text_of(identity, "uuid"), 36) ||
-                 add_padded(out, text_of(identity, "created_at"), 24) ||
-                 add_padded(out, text_of(identity, "login"), 16) ||
-                 plain_append(out, text_of(identity, "name"));
+        status = add_padded(out, value_member_text(identity, "uuid"), 36) ||
+                 add_padded(out, value_member_text(identity, "created_at"), 24) ||
+                 add_padded(out, value_member_text(identity, "login"), 16) ||
+                 plain_append(out, value_member_text(identity, "name"));
     return status || buf_append_text(out, "\n") ? -1 : 0;
 }
 
@@ -308,7 +301,7 @@ static int show_page(struct api *api, const struct ask *ask, enum columns column
     int status = 0;
     while (!status && (identity = value_next(&walk))) status = add_row(api, &out, columns, identity);
     buf_truncate(next, 0);
-    if (!status) status = buf_append_str(next, text_of(page, "next"));
+    if (!status) status = buf_append_str(next, value_member_text(page, "next"));
     if (status) say("memory is out");
     if (!status && (status = say_raw(STDOUT_FILENO, buf_str(&out)))) say("cannot write to standard output");
     buf_free(&out);

@@ -88,25 +88,17 @@ static enum outcome ask(const struct wish *wish, struct buf *line, struct buf *a
 
 // --- showing --------------------------------------------------------------------------------------------
 
-static int add_plain(struct buf *line, const char *before, struct str text) {
-    return buf_append_text(line, before) || plain_append(line, text);
-}
-
-static struct str text_of(const struct value *object, const char *name) {
-    return value_text(value_member(object, name));
-}
-
 // The token on a line of its own, so that it can be piped into a file; what else there is to say beside it.
 static bool show_added(struct parser *parser, const struct wish *wish, const struct value *answer) {
     struct buf line = {0};
-    int status =
-        wish->json ? value_write(parser, answer, &line) : plain_append(&line, text_of(answer, "token"));
+    int status = wish->json ? value_write(parser, answer, &line)
+                            : plain_append(&line, value_member_text(answer, "token"));
     bool shown = api_print(&line, status);
     buf_wipe(&line);
     if (!shown || wish->json) return shown;
     say("this token is not shown again; keep it in ~/.config/herald/token (chmod 600), or in HERALD_TOKEN");
-    say("to revoke it: herald admin token revoke %.*s", (int)text_of(answer, "id").len,
-        text_of(answer, "id").ptr);
+    say("to revoke it: herald admin token revoke %.*s", (int)value_member_text(answer, "id").len,
+        value_member_text(answer, "id").ptr);
     return true;
 }
 
@@ -116,10 +108,11 @@ static bool show_list(struct parser *parser, const struct wish *wish, const stru
     struct buf line = {0};
     bool shown = true;
     while (shown && (token = value_next(&walk))) {
-        int status = wish->json ? value_write(parser, token, &line)
-                                : add_plain(&line, "", text_of(token, "id")) ||
-                                      add_plain(&line, "  ", text_of(token, "created_at")) ||
-                                      add_plain(&line, "  ", text_of(token, "label"));
+        int status = wish->json
+                         ? value_write(parser, token, &line)
+                         : plain_append_after(&line, "", value_member_text(token, "id")) ||
+                               plain_append_after(&line, "  ", value_member_text(token, "created_at")) ||
+                               plain_append_after(&line, "  ", value_member_text(token, "label"));
         shown = api_print(&line, status);
     }
     buf_free(&line);
@@ -133,7 +126,7 @@ static bool show_revoked(struct parser *parser, const struct wish *wish, const s
     int status = wish->json
                      ? buf_append_text(&line, "{\"revoked\":") ||
                            value_write_text(&line, str_of(wish->words[2])) || buf_append_text(&line, "}")
-                     : add_plain(&line, "revoked ", str_of(wish->words[2]));
+                     : plain_append_after(&line, "revoked ", str_of(wish->words[2]));
     bool shown = api_print(&line, status);
     buf_free(&line);
     return shown;
@@ -166,7 +159,7 @@ static enum outcome show(const struct action *action, const struct wish *wish, c
     if (!value) {
         say("cannot understand the answer: %s", parser ? err.text : "memory is out");
     } else if (value_kind(value_member(value, "error")) == VALUE_TEXT) {
-        struct str why = text_of(value, "error");
+        struct str why = value_member_text(value, "error");
         say("refused: %.*s", (int)why.len, why.ptr);
         if (action->member) say("use: herald admin %s", cli_command(CLI_admin)->words);
     } else if (action->show(parser, wish, value)) {

@@ -214,7 +214,7 @@ static int put_published(struct display *display, const struct value *activity, 
     int64_t seconds;
     char text[40];
     struct tm tm;
-    if (!parse_time(value_text(value_member(activity, "published")), &seconds)) return 0;
+    if (!parse_time(value_member_text(activity, "published"), &seconds)) return 0;
     int64_t off = now_ms - seconds * 1000;
     time_t time = (time_t)seconds;
     if ((off < LONG_AGO_MS && off > -LONG_AGO_MS) || !localtime_r(&time, &tm) ||

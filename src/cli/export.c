@@ -31,7 +31,7 @@ static int add_row(struct export *export, struct buf *out, const struct value *i
     if (!export->csv)
         return value_write(export->api.parser, identity, out) || buf_append_text(out, "\n") ? -1 : 0;
     for (size_t i = 0; i < COLUMNS && !status; i++)
-        status = csv_write(out, value_text(value_member(identity, columns[i])), i == 0);
+        status = csv_write(out, value_member_text(identity, columns[i]), i == 0);
     return status || buf_append_text(out, "\r\n") ? -1 : 0;
 }
 
@@ -52,7 +52,7 @@ static int write_page(struct export *export, const struct ask *ask, struct buf *
     for (; !status && (identity = value_next(&walk)); export->progress.count++)
         status = add_row(export, &out, identity);
     buf_truncate(next, 0);
-    if (!status) status = buf_append_str(next, value_text(value_member(page, "next")));
+    if (!status) status = buf_append_str(next, value_member_text(page, "next"));
     if (status) say("memory is out");
     if (!status && (status = say_raw(export->fd, buf_str(&out)))) say("cannot write it: %s", strerror(errno));
     buf_free(&out);

@@ -193,8 +193,7 @@ static void read_one(struct import *import) {
 static bool is_same(struct import *import, const struct slot *slot) {
     struct err err = {0};
     const struct value *identity = value_read(import->api.parser, buf_str(&slot->ask.answer), &err);
-    return !slot->record.named ||
-           str_equal(value_text(value_member(identity, "name")), buf_str(&slot->record.name));
+    return !slot->record.named || str_equal(value_member_text(identity, "name"), buf_str(&slot->record.name));
 }
 
 static void again(struct import *import, struct slot *slot) {

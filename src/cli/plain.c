@@ -50,3 +50,7 @@ size_t plain_fit(struct str plain, size_t columns) {
     }
     return i;
 }
+
+int plain_append_after(struct buf *out, const char *before, struct str text) {
+    return buf_append_text(out, before) || plain_append(out, text) ? -1 : 0;
+}

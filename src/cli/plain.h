@@ -11,6 +11,7 @@
 // no more than PLAIN_MARKS are kept. -1: memory is out.
 #define PLAIN_MARKS 8
 int plain_append(struct buf *out, struct str text);
+int plain_append_after(struct buf *out, const char *before, struct str text); // with our own words before it
 
 // Appends the text of `html`: tags and comments gone, character references resolved. It is not plain yet.
 int plain_html(struct buf *out, struct str html);

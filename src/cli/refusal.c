@@ -29,15 +29,11 @@ static const char no_token[] =
     "with: herald admin token add LABEL";
 static const char wrong_token[] = "a new one is made on the server's machine: herald admin token add LABEL";
 
-static struct str member(const struct value *problem, const char *name) {
-    return value_text(value_member(problem, name));
-}
-
 const char *refusal_words(struct parser *parser, const struct ask *ask, struct buf *room) {
     struct err err = {0};
     const struct value *problem = value_read(parser, buf_str(&ask->answer), &err);
-    struct str title = member(problem, "title"), detail = member(problem, "detail"),
-               field = member(problem, "field");
+    struct str title = value_member_text(problem, "title"), detail = value_member_text(problem, "detail"),
+               field = value_member_text(problem, "field");
     // Of what was given, its name says more than the kind of problem.
     if (ask->status == 422 && field.len > 0 && detail.len > 0) title = field;
     int status;
@@ -53,7 +49,7 @@ const char *refusal_words(struct parser *parser, const struct ask *ask, struct b
 static void say_next(const struct api *api, const struct ask *ask) {
     struct err err = {0};
     const struct value *problem = value_read(api->parser, buf_str(&ask->answer), &err);
-    struct str code = member(problem, "code");
+    struct str code = value_member_text(problem, "code");
     if (str_equal_text(code, "clock_not_reached")) {
         say("no server has what was seen before here (up to %s); if its data was replaced, add --forget",
             ask->clock[0] ? ask->clock + strlen("Herald-Clock: ") : "?");

@@ -19,14 +19,6 @@
 #define BYTES_TYPE "Content-Type: application/octet-stream"
 #define EVENT_MOST (64u * 1024) // bytes of a line of the change log
 
-static struct str text_of(const struct value *object, const char *name) {
-    return value_text(value_member(object, name));
-}
-
-static int add_plain(struct buf *line, const char *before, struct str text) {
-    return buf_append_text(line, before) || plain_append(line, text);
-}
-
 static enum outcome printed(bool shown) {
     return shown ? OUTCOME_DONE : OUTCOME_REFUSED;
 }
@@ -148,9 +140,10 @@ static enum outcome set(struct api *api) {
     const struct value *setting = outcome == OUTCOME_DONE ? api_value(api, &ask) : NULL;
     if (outcome == OUTCOME_DONE && !setting) outcome = OUTCOME_REFUSED;
     if (outcome == OUTCOME_DONE) {
-        int status = api->wish->json ? value_write(api->parser, setting, &line)
-                                     : add_plain(&line, "set ", text_of(setting, "key")) ||
-                                           add_plain(&line, ", version ", text_of(setting, "version"));
+        int status = api->wish->json
+                         ? value_write(api->parser, setting, &line)
+                         : plain_append_after(&line, "set ", value_member_text(setting, "key")) ||
+                               plain_append_after(&line, ", version ", value_member_text(setting, "version"));
         outcome = printed(api_print(&line, status));
     }
     buf_free(&value);
@@ -165,7 +158,7 @@ static enum outcome delete(struct api *api) {
         int status = api->wish->json ? buf_append_text(&line, "{\"deleted\":") ||
                                            value_write_text(&line, str_of(api->wish->words[1])) ||
                                            buf_append_text(&line, "}")
-                                     : add_plain(&line, "deleted ", str_of(api->wish->words[1]));
+                                     : plain_append_after(&line, "deleted ", str_of(api->wish->words[1]));
         outcome = printed(api_print(&line, status));}
 buf_free(&line);
 ask_fini(&ask);
@@ -175,11 +168,12 @@ return outcome;
 // --- list -----------------------------------------------------------------------------------------------
 
 static int add_row(struct api *api, struct buf *out, const struct value *setting) {
-    int status = api->wish->json ? value_write(api->parser, setting, out)
-                                 : add_plain(out, "", text_of(setting, "key")) ||
-                                       add_plain(out, "  version ", text_of(setting, "version")) ||
-                                       add_plain(out, ", ", text_of(setting, "size")) ||
-                                       add_plain(out, " bytes, ", text_of(setting, "modified_at"));
+    int status = api->wish->json
+                     ? value_write(api->parser, setting, out)
+                     : plain_append_after(out, "", value_member_text(setting, "key")) ||
+                           plain_append_after(out, "  version ", value_member_text(setting, "version")) ||
+                           plain_append_after(out, ", ", value_member_text(setting, "size")) ||
+                           plain_append_after(out, " bytes, ", value_member_text(setting, "modified_at"));
     return status || buf_append_text(out, "\n") ? -1 : 0;
 }
 
@@ -190,7 +184,7 @@ static int show_page(struct api *api, const struct ask *ask, struct buf *next) {
     int status = 0;
     while (!status && (setting = value_next(&walk))) status = add_row(api, &out, setting);
     buf_truncate(next, 0);
-    if (!status) status = buf_append_str(next, text_of(page, "next"));
+    if (!status) status = buf_append_str(next, value_member_text(page, "next"));
     if (status) say("memory is out");
     if (!status && (status = say_raw(STDOUT_FILENO, buf_str(&out)))) say("cannot write to standard output");
     buf_free(&out);
@@ -229,14 +223,14 @@ struct watch {
 
 static bool show_event(struct watch *watch, const struct value *event) {
     struct api *api = watch->api;
-    struct str key = text_of(event, "key"), kind = text_of(event, "kind");
+    struct str key = value_member_text(event, "key"), kind = value_member_text(event, "kind");
     struct buf line = {0};
     if (key.len < watch->prefix.len || memcmp(key.ptr, watch->prefix.ptr, watch->prefix.len) != 0)
         return true;
     int status =
         api->wish->json
             ? value_write(api->parser, event, &line)
-            : plain_append(&line, text_of(event, "at")) ||
+            : plain_append(&line, value_member_text(event, "at")) ||
                   buf_append_text(&line, str_equal_text(kind, "setting_put") ? " set " : " deleted ") ||
                   plain_append(&line, key);
     bool shown = api_print(&line, status);
@@ -250,7 +244,7 @@ static bool take_line(struct watch *watch, struct str line) {
     if (line.len < 6 || memcmp(line.ptr, "data: ", 6) != 0) return true;
     const struct value *event =
         value_read(watch->api->parser, (struct str){line.ptr + 6, line.len - 6}, &err);
-    struct str kind = text_of(event, "kind"), clock = text_of(event, "clock");
+    struct str kind = value_member_text(event, "kind"), clock = value_member_text(event, "clock");
     if (clock.len > 0 && clock.len < 48)
         (void)snprintf(watch->ask.path, sizeof watch->ask.path, "/v1/changes?since=%.*s", (int)clock.len,
                        clock.ptr);

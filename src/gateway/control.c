@@ -154,7 +154,7 @@ static void wish_propose(struct wish *wish) {
 }
 
 static void token_add(struct talk *talk, const struct value *line) {
-    struct str label = value_text(value_member(line, "label"));
+    struct str label = value_member_text(line, "label");
     if (label.len == 0 || label.len > CHANGE_LABEL_MAX) {
         refuse(talk, "invalid", "the label must have 1 to 128 bytes");
         return;
@@ -171,7 +171,7 @@ static void token_add(struct talk *talk, const struct value *line) {
 
 static void token_revoke(struct talk *talk, const struct value *line) {
     struct uuid id;
-    if (!uuid_parse(value_text(value_member(line, "id")), &id)) {
+    if (!uuid_parse(value_member_text(line, "id"), &id)) {
         refuse(talk, "invalid", "the id is not one of the list");
         return;
     }
@@ -227,7 +227,7 @@ static const struct {
 static void talk_line(struct talk *talk, struct str line) {
     struct err err;
     const struct value *value = value_read(talk->control->parser, line, &err);
-    struct str name = value_text(value_member(value, "command"));
+    struct str name = value_member_text(value, "command");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (!str_equal_text(name, commands[i].name)) continue;
         commands[i].run(talk, value);

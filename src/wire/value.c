@@ -68,3 +68,7 @@ int value_write(struct parser *parser, const struct value *value, struct buf *ou
 int value_write_text(struct buf *out, struct str text) {
     return json_write_text(out, text);
 }
+
+struct str value_member_text(const struct value *value, const char *name) {
+    return value_text(value_member(value, name));
+}

@@ -19,6 +19,7 @@ const struct value *value_read(struct parser *parser, struct str text, struct er
 
 enum value_kind value_kind(const struct value *value);
 struct str value_text(const struct value *value); // of a text or a number; else empty
+struct str value_member_text(const struct value *value, const char *name); // the same of a member
 
 size_t value_count(const struct value *value); // of an array's elements, an object's members
 const struct value *value_member(const struct value *object, const char *name); // the first so named
