@@ -68,20 +68,25 @@ def _reserve(port):
     return True
 
 
+def _is_free(port):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def reserve_port():
     """A port free just now, for a server that must be known before it is started, and that stays its own while it is
-    away. Not of those that the system gives to whoever connects: one of these could be taken by then."""
+    away; so does the next one, where it answers HTTP. Not of those that the system gives to whoever connects: one of
+    these could be taken by then."""
     least = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    first, end = (10240, least) if least > 12000 else (61000, 65535)
     while True:
-        port = random.SystemRandom().randrange(10240, least) if least > 12000 else 0
-        with socket.socket() as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                sock.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            port = sock.getsockname()[1]
-        if port not in _reserved and _reserve(port):
+        port = random.SystemRandom().randrange(first, end - 1, 2)
+        if port not in _reserved and _is_free(port) and _is_free(port + 1) and _reserve(port):
             return port
 
 
