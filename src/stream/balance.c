@@ -79,6 +79,7 @@ struct balance {
     uint64_t open_until_ms; // nobody is sent away before
     uint64_t untold;        // sum over the servers
     uint64_t round;         // of those not told yet; from 1
+    bool given;             // a target has that number
     struct dice dice;
 };
 
@@ -200,6 +201,7 @@ static void send_to(struct balance *balance, struct server *server, uint64_t now
     balance->untold++;
     *target = server->target;
     target->round = balance->round;
+    balance->given = true;
 }
 
 bool balance_elsewhere(struct balance *balance, uint64_t now_ms, struct balance_target *target) {
@@ -235,18 +237,24 @@ uint64_t balance_load(const struct balance *balance) {
     return balance->load;
 }
 
-size_t balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most, uint64_t *round) {
+void balance_confirm(struct balance *balance, uint64_t now_ms, struct balance_target *target) {
+    if (!find(balance, str_of(target->id))) (void)balance_elsewhere(balance, now_ms, target);
+}
+
+bool balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most, size_t *count,
+                       uint64_t *round) {
     struct server *server, *next;
-    size_t count = 0;
-    if (balance->untold == 0) return 0;
+    *count = 0;
+    if (balance->untold == 0 && !balance->given) return false;
+    balance->given = false;
     *round = balance->round++;
     HASH_ITER(hh, balance->servers, server, next) {
-        if (count == most) break;
+        if (*count == most) break;
         if (server->untold == 0) continue;
-        memcpy(sent[count].id, server->target.id, sizeof sent[count].id);
-        sent[count++].count = server->untold;
+        memcpy(sent[*count].id, server->target.id, sizeof sent[*count].id);
+        sent[(*count)++].count = server->untold;
         balance->untold -= server->untold;
         server->untold = 0;
     }
-    return count;
+    return true;
 }

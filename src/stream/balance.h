@@ -61,11 +61,17 @@ void balance_hinted(struct balance *balance, struct str id, uint32_t count, uint
 // Others have sent `count` clients to us.
 void balance_expect(struct balance *balance, uint32_t count, uint64_t now_ms);
 
-// Whom we sent away since the last call, per server: to be told to other Herald servers. Returns how many
-// entries were filled (at most `most`; call again while it returns `most`). *round is set when there are any:
-// it is that of the targets given out since the last call, and ends with this one.
+// A client is about to be sent to *target, which was chosen a while ago. Where that server is forgotten,
+// another takes its place; where there is no other, it stays as it was.
+void balance_confirm(struct balance *balance, uint64_t now_ms, struct balance_target *target);
+
+// Whom we sent away since the last call, per server: to be told to other Herald servers. False: nobody. True:
+// *count entries were filled (at most `most`; call again while there are as many); *round is that of the
+// targets given out since the last call, and ends with this one. It has no entries when their servers were
+// forgotten meanwhile: it is to be told all the same, for clients wait for it.
 struct balance_sent {
     char id[BALANCE_ID_MAX + 1];
     uint32_t count;
 };
-size_t balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most, uint64_t *round);
+bool balance_take_sent(struct balance *balance, struct balance_sent *sent, size_t most, size_t *count,
+                       uint64_t *round);

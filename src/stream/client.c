@@ -446,7 +446,11 @@ static bool client_sent_away(struct client *client) {
 }
 
 void client_depart(struct client *client) {
-    const struct balance_target *target = &client->departure->target;
+    struct balance_target *target = &client->departure->target;
+    pthread_mutex_lock(&client->shard->hub->balance_lock);
+    balance_confirm(client->shard->hub->balance, loop_now(client->shard->loop), target);
+    pthread_mutex_unlock(&client->shard->hub->balance_lock);
+    client->shard->core_news = true; // it may be another than the others were told of
     if (message_write_redirect(client_lane(client), str_of(target->hostname), target->port) != 0)
         shard_doom(client->shard, client, CLOSE_MEMORY);
     client_departed(client);

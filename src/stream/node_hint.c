@@ -42,7 +42,7 @@ static void round_await(struct node *node, struct node_round *round, struct str 
 void node_tell_hints(struct node *node, const struct message_hint *hints, size_t count, uint64_t number,
                      uint64_t now_ms) {
     buf_truncate(&node->line, 0);
-    if (message_write_hints(&node->line, hints, count, str_of(node->id), number) == 0)
+    if (count > 0 && message_write_hints(&node->line, hints, count, str_of(node->id), number) == 0)
         node_send_others(node, 0, true);
     struct node_round *round = calloc(1, sizeof *round);
     if (round == NULL) { // nobody waits then

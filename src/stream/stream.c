@@ -83,13 +83,14 @@ static void stream_tell_hints(struct stream *stream, uint64_t now_ms) {
     struct message_hint hints[MESSAGE_MAX_HINTS];
     uint64_t round = 0;
     size_t count;
+    bool any;
     do {
         pthread_mutex_lock(&stream->hub.balance_lock);
-        count = balance_take_sent(stream->hub.balance, sent, MESSAGE_MAX_HINTS, &round);
+        any = balance_take_sent(stream->hub.balance, sent, MESSAGE_MAX_HINTS, &count, &round);
         pthread_mutex_unlock(&stream->hub.balance_lock);
         for (size_t i = 0; i < count; i++)
             hints[i] = (struct message_hint){.id = str_of(sent[i].id), .count = sent[i].count};
-        if (count > 0) node_tell_hints(&stream->node, hints, count, round, now_ms);
+        if (any) node_tell_hints(&stream->node, hints, count, round, now_ms);
     } while (count == MESSAGE_MAX_HINTS);
 }
 

@@ -230,6 +230,20 @@ def test_a_herald_is_told_before_a_client_comes(start, dial_herald, answers):
     client.expect_refusal("REDIRECT", port=1)
 
 
+def test_a_client_that_waits_is_not_sent_to_a_server_that_has_gone(start, dial, dial_herald):
+    """docs/protocol, Goodbye: nobody is redirected there: not those either who were to be sent there, and wait."""
+    server = start(announce_interval="30s")
+    server.anonymous()
+    friend, other = dial_herald(server), dial(server)
+    friend.announce(load=0)
+    other.announce(load=50, port=2)
+    friend.expect_announces("load", {50})
+    client = server.client().login()
+    told(friend, "redirected")
+    friend.send({"command": "HERALD", "goodbye": friend.id})
+    client.expect_refusal("REDIRECT", port=2)
+
+
 def test_who_was_sent_by_a_herald_is_let_in(start, dial_herald):
     """protocol.md, Between Herald servers: load hints: who was sent here is not sent on."""
     server = start()

@@ -207,8 +207,8 @@ static void tell(struct world *world, uint32_t server) {
     struct balance_sent sent[SERVERS];
     uint64_t round = 0;
     world->telling[server] = false;
-    size_t count = balance_take_sent(world->balance[server], sent, SERVERS, &round);
-    if (count == 0) return;
+    size_t count;
+    if (!balance_take_sent(world->balance[server], sent, SERVERS, &count, &round)) return;
     world->awaited[server][round % ROUNDS_MOST] = (unsigned)count;
     for (size_t i = 0; i < count; i++)
         send_all(

@@ -217,6 +217,7 @@ static void nobody_is_sent_to_a_server_that_was_forgotten(void **state) {
     (void)state;
     struct balance *balance = begin();
     struct balance_sent sent[4];
+    size_t count;
     uint64_t round = 0;
     keep(balance, 5);
     announce(balance, "b", 0, 0);
@@ -225,7 +226,8 @@ static void nobody_is_sent_to_a_server_that_was_forgotten(void **state) {
     balance_forget(balance, STR("b"));
     balance_forget(balance, STR("never known"));
     assert_string_equal(login(balance, 0), "c");
-    assert_int_equal(balance_take_sent(balance, sent, 4, &round), 1);
+    assert_true(balance_take_sent(balance, sent, 4, &count, &round));
+    assert_int_equal(count, 1);
     assert_string_equal(sent[0].id, "c");
     balance_forget(balance, STR("c"));
     assert_string_equal(login(balance, 0), "");
@@ -234,28 +236,57 @@ static void nobody_is_sent_to_a_server_that_was_forgotten(void **state) {
     balance_close(balance);
 }
 
+static void who_waits_for_a_server_that_is_forgotten_goes_elsewhere(void **state) {
+    (void)state;
+    struct balance *balance = begin();
+    struct balance_target target;
+    struct balance_sent sent[4];
+    size_t count;
+    uint64_t round = 0;
+    keep(balance, 5);
+    announce(balance, "b", 0, 0);
+    assert_true(balance_login(balance, 0, &target));
+    balance_forget(balance, STR("b"));
+    // Nobody is left to be told of, but the client waits for its round.
+    assert_true(balance_take_sent(balance, sent, 4, &count, &round));
+    assert_int_equal(count, 0);
+    assert_int_equal(round, target.round);
+    assert_false(balance_take_sent(balance, sent, 4, &count, &round));
+    balance_confirm(balance, 0, &target); // there is no other
+    assert_string_equal(target.id, "b");
+    announce(balance, "c", 3, 0);
+    balance_confirm(balance, 0, &target);
+    assert_string_equal(target.id, "c");
+    assert_true(balance_take_sent(balance, sent, 4, &count, &round));
+    assert_string_equal(sent[0].id, "c");
+    balance_confirm(balance, 0, &target); // still there
+    assert_string_equal(target.id, "c");
+    assert_false(balance_take_sent(balance, sent, 4, &count, &round));
+    balance_close(balance);
+}
+
 static void whom_we_sent_is_told_once(void **state) {
     (void)state;
     struct balance *balance = begin();
     struct balance_sent sent[2];
     uint64_t round = 0;
-    assert_int_equal(balance_take_sent(balance, sent, 2, &round), 0);
+    size_t count;
+    assert_false(balance_take_sent(balance, sent, 2, &count, &round));
     keep(balance, 20);
     announce(balance, "a", 0, 0);
     announce(balance, "b", 0, 0);
     announce(balance, "c", 0, 0);
     unsigned told[3] = {0};
     for (int i = 0; i < 9; i++) assert_string_not_equal(login(balance, 0), "");
-    size_t count;
     int calls = 0;
     do {
-        count = balance_take_sent(balance, sent, 2, &round);
+        assert_true(balance_take_sent(balance, sent, 2, &count, &round));
         for (size_t i = 0; i < count; i++) told[sent[i].id[0] - 'a'] += sent[i].count;
         calls++;
     } while (count == 2);
     assert_int_equal(calls, 2);
     for (int i = 0; i < 3; i++) assert_int_equal(told[i], 3); // evenly
-    assert_int_equal(balance_take_sent(balance, sent, 2, &round), 0);
+    assert_false(balance_take_sent(balance, sent, 2, &count, &round));
     balance_close(balance);
 }
 
@@ -335,6 +366,7 @@ int main(void) {
         cmocka_unit_test(rule_4_holds_for_a_while_only),
         cmocka_unit_test(rule_5_nobody_is_sent_where_nobody_arrives),
         cmocka_unit_test(nobody_is_sent_to_a_server_that_was_forgotten),
+        cmocka_unit_test(who_waits_for_a_server_that_is_forgotten_goes_elsewhere),
         cmocka_unit_test(whom_we_sent_is_told_once),
         cmocka_unit_test(what_is_too_long_or_too_many_is_not_known),
         cmocka_unit_test(the_largest_loads_and_counts_are_survived),

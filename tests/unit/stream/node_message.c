@@ -332,6 +332,9 @@ static void a_round_is_told_when_all_expect_or_time_is_up(void **state) {
     hint.id = STR("nobody");
     node_tell_hints(&stage->node, &hint, 1, 3, stage->now);
     assert_int_equal(acts_with(stage, "told 3"), 1);
+    forget_acts(stage);
+    node_tell_hints(&stage->node, NULL, 0, 4, stage->now); // all of them were forgotten meanwhile
+    assert_acts(stage, "told 4\n");
     end(stage);
 }
 
