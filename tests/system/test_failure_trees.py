@@ -49,7 +49,9 @@ def test_half_of_a_tree_dies_at_once(start):
 def words_of(session):
     """What a session of libherald has heard; fails when it heard anything twice."""
     heard = [json.loads(event["json"]).get("word") for event in session.events if event["event"] == "ACTIVITY"]
-    assert len(heard) == len(set(heard)), f"something was heard twice: {heard}"
+    assert len(heard) == len(set(heard)), "something was heard twice: " + str([
+        json.loads(event["json"]).get("word") if event["event"] == "ACTIVITY" else (event["event"], event.get("server"))
+        for event in session.events])
     return set(heard)
 
 
