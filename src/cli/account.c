@@ -114,6 +114,8 @@ static enum outcome create(struct api *api, struct buf *body) {
     ask.type = JSON_TYPE;
     enum outcome outcome = api_change(api, &ask, &intent, password_text(&wish->password));
     if (outcome == OUTCOME_DONE) outcome = show_done(api, &ask, "created ");
+    if (outcome == OUTCOME_DONE && !wish->password.given && !api->is_token && !wish->json)
+        say("it has no password: only an administrator can change or delete it; --password asks for one");
     ask_fini(&ask);
     return outcome;
 }

@@ -149,8 +149,10 @@ static bool identify_password(struct api *api, const char *login) {
     } else if (strchr(login, ':')) {
         say("%s: a login with a colon cannot be used with a password over HTTP; use an admin token", login);
     } else if (buf_printf(&question, "password of %s: %c", login, 0) == 0) {
-        done = password_settle(password, "--password", question.data, false) &&
-               basic_header(&api->authorization, str_of(login), str_of(password->text.data)) == 0;
+        done = password_settle(password, "--password", question.data, false);
+        if (!done && !password->file && !password->line)
+            say("one that has no password is changed with an admin token (--token-file, HERALD_TOKEN)");
+        done = done && basic_header(&api->authorization, str_of(login), str_of(password->text.data)) == 0;
     }
     buf_free(&question);
     if (done) warn_plain(api);

@@ -404,6 +404,11 @@ def test_no_server_ends_with_status_3(home, words):
     assert server in done.stderr and "--server" in done.stderr
 
 
+def test_the_port_of_the_api_is_told_from_that_of_the_stream(home, shared):
+    done = herald_run(home, "login", "--server", f"127.0.0.1:{shared.http_port}")
+    assert done.returncode == UNREACHABLE and "speaks HTTP" in done.stderr, done.stderr
+
+
 def test_a_server_that_comes_in_time_is_found(start, begin):
     address = f"127.0.0.1:{reserve_port()}"
     login = begin("login", "--timeout", "20s", at=address)
