@@ -127,7 +127,11 @@ enum outcome account_create(struct wish *wish) {
     if (is_wished(&wish->password) && !password_settle(&wish->password, "--password", "password: ", true))
         return OUTCOME_USAGE;
     if (!api_open(&api, wish, &outcome)) return outcome;
-    outcome = api_identify_token(&api) ? create(&api, &body) : OUTCOME_USAGE;
+    outcome = OUTCOME_USAGE;
+    if (api_identify_token(&api)) {
+        if (wish->password.given || api.is_token) api_warn_plain(&api);
+        outcome = create(&api, &body);
+    }
     buf_wipe(&body);
     api_close(&api);
     return outcome;

@@ -390,7 +390,11 @@ enum outcome import_run(struct wish *wish) {
         say("memory is out");
     } else if (api_open(&import->api, wish, &outcome)) {
         import->reader.fd = -1;
-        outcome = api_identify(&import->api, NULL, false) ? import_file(import) : OUTCOME_USAGE;
+        outcome = OUTCOME_USAGE;
+        if (api_identify(&import->api, NULL, false)) {
+            if (!import->api.is_token) api_warn_plain(&import->api); // the file may hold passwords
+            outcome = import_file(import);
+        }
         import_close(&import->reader);
         api_close(&import->api);
         for (size_t i = 0; i < WINDOW; i++) {

@@ -313,6 +313,20 @@ def test_no_password_is_in_the_list_of_processes_or_on_the_disk(start, home):
         assert not path.is_file() or secret.encode() not in path.read_bytes(), path
 
 
+def test_a_secret_in_the_clear_is_warned_of(run, shared, tmp_path):
+    """0.0.0.0 is no name of this machine, though it leads here."""
+    far = {"HERALD_SERVERS": f"http://0.0.0.0:{shared.http_port}"}
+    name, secret, path = new_name(), new_secret(), tmp_path / "people.csv"
+    path.write_text(f"login,password\n{new_name()},{new_secret()}\n")
+    for words in (["create", name, "-p", secret], ["modify", name, "--name", "x", "-p", secret], ["import", path],
+                  ["delete", name, "-p", secret]):
+        done = run(*words, **far)
+        assert done.returncode == DONE and done.stderr.count("is not encrypted") == 1, done.stderr
+        assert secret not in done.stderr
+    assert "not encrypted" not in run("list", "users", **far).stderr
+    assert "not encrypted" not in run("create", name, "-p", secret).stderr
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------
 
 
