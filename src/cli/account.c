@@ -114,6 +114,8 @@ static enum outcome create(struct api *api, struct buf *body) {
     ask.type = JSON_TYPE;
     enum outcome outcome = api_change(api, &ask, &intent, password_text(&wish->password));
     if (outcome == OUTCOME_DONE) outcome = show_done(api, &ask, "created ");
+    if (outcome == OUTCOME_DONE && !wish->password.given && !api->is_token && !wish->json)
+        say("it has no password: only an administrator can change or delete it; --password asks for one");
     ask_fini(&ask);
     return outcome;
 }
@@ -125,7 +127,11 @@ enum outcome account_create(struct wish *wish) {
     if (is_wished(&wish->password) && !password_settle(&wish->password, "--password", "password: ", true))
         return OUTCOME_USAGE;
     if (!api_open(&api, wish, &outcome)) return outcome;
-    outcome = api_identify_token(&api) ? create(&api, &body) : OUTCOME_USAGE;
+    outcome = OUTCOME_USAGE;
+    if (api_identify_token(&api)) {
+        if (wish->password.given || api.is_token) api_warn_plain(&api);
+        outcome = create(&api, &body);
+    }
     buf_wipe(&body);
     api_close(&api);
     return outcome;

@@ -95,7 +95,7 @@ void api_close(struct api *api) {
 
 // --- who asks -------------------------------------------------------------------------------------------
 
-static void warn_plain(const struct api *api) {
+void api_warn_plain(const struct api *api) {
     for (size_t i = 0; i < api->wish->server_count; i++) {
         const char *host = api->urls[i] + 7;
         bool plain = strncmp(api->urls[i], "http://", 7) == 0;
@@ -149,11 +149,13 @@ static bool identify_password(struct api *api, const char *login) {
     } else if (strchr(login, ':')) {
         say("%s: a login with a colon cannot be used with a password over HTTP; use an admin token", login);
     } else if (buf_printf(&question, "password of %s: %c", login, 0) == 0) {
-        done = password_settle(password, "--password", question.data, false) &&
-               basic_header(&api->authorization, str_of(login), str_of(password->text.data)) == 0;
+        done = password_settle(password, "--password", question.data, false);
+        if (!done && !password->file && !password->line)
+            say("one that has no password is changed with an admin token (--token-file, HERALD_TOKEN)");
+        done = done && basic_header(&api->authorization, str_of(login), str_of(password->text.data)) == 0;
     }
     buf_free(&question);
-    if (done) warn_plain(api);
+    if (done) api_warn_plain(api);
     return done;
 }
 
@@ -162,7 +164,7 @@ bool api_identify(struct api *api, const char *login, bool must) {
     if (password->given || password->ask || password->line || password->file)
         return identify_password(api, login);
     if (!api_identify_token(api)) return false;
-    if (api->is_token) warn_plain(api);
+    if (api->is_token) api_warn_plain(api);
     return api->is_token || !must || identify_password(api, login);
 }
 

@@ -31,7 +31,9 @@ void api_close(struct api *api);
 // Who asks. `login` has a password, given or, when `must`, asked for; or there is an admin token; or nobody
 // does. False: it was said what is wrong.
 bool api_identify(struct api *api, const char *login, bool must);
-bool api_identify_token(struct api *api);             // an admin, or nobody
+bool api_identify_token(struct api *api); // an admin, or nobody
+void api_warn_plain(
+    const struct api *api); // of servers that a secret goes to in the clear; api_identify does
 const char *api_authorization(const struct api *api); // NULL: nobody asks
 
 // An ask of this command's patience. `tail` is percent-encoded and put behind `path`.

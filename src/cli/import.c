@@ -73,10 +73,18 @@ static void stop(struct import *import, enum outcome outcome) {
     import->outcome = outcome;
 }
 
+// Every server has failed, and none has answered since.
+static bool is_lost(const struct import *import) {
+    for (size_t i = 0; i < import->api.wish->server_count; i++)
+        if (!import->api.roll.servers[i].failed) return false;
+    return true;
+}
+
 static void show(struct import *import) {
     uint64_t now = clock_monotonic_ms();
     import->progress.done = import->mark.offset;
     import->progress.note = import->note[0] ? import->note : NULL;
+    if (is_lost(import)) import->progress.note = "no server answers; trying again";
     progress_show(&import->progress, now);
     if (now < import->marked_ms + MARK_EACH_MS) return;
     import->marked_ms = now;
@@ -382,7 +390,11 @@ enum outcome import_run(struct wish *wish) {
         say("memory is out");
     } else if (api_open(&import->api, wish, &outcome)) {
         import->reader.fd = -1;
-        outcome = api_identify(&import->api, NULL, false) ? import_file(import) : OUTCOME_USAGE;
+        outcome = OUTCOME_USAGE;
+        if (api_identify(&import->api, NULL, false)) {
+            if (!import->api.is_token) api_warn_plain(&import->api); // the file may hold passwords
+            outcome = import_file(import);
+        }
         import_close(&import->reader);
         api_close(&import->api);
         for (size_t i = 0; i < WINDOW; i++) {

@@ -51,6 +51,7 @@ static int ask(const char *option, const char *question, bool twice, struct buf 
     strcat(instead, "-file FILE");
     int status = prompt_secret(question, instead, answer, &err);
     if (!status && twice) status = prompt_secret("again: ", instead, &again, &err);
+    if (status && err.code == ERR_INVALID) err_set(&err, ERR_INVALID, "no password was given");
     if (!status && twice && !str_equal(buf_str(answer), buf_str(&again)))
         status = err_set(&err, ERR_INVALID, "the two are not the same; try again");
     buf_wipe(&again);

@@ -66,8 +66,9 @@ static void attempt(struct ask *ask, size_t server, uint64_t now) {
     char stamp[STAMP_SIZE];
     struct err err;
     ask->server = server;
-    ask->tried |= UINT64_C(1) << server;
     struct buf kept = ask->errand.answer;
+    if (!ask->tried) buf_truncate(&ask->why, 0); // it tells of the last round
+    ask->tried |= UINT64_C(1) << server;
     ask->errand = (struct errand){.method = ask->method,
                                   .url = ask->url,
                                   .body = ask->body,
@@ -109,10 +110,17 @@ static bool choose(const struct ask *ask, size_t *chosen) {
     return false;
 }
 
+// In the order of their coming: of many that are started at once the first is asked first.
+static void rest_behind(struct roll *roll, struct ask *ask) {
+    struct ask **end = &roll->resting;
+    while (*end) end = &(*end)->next;
+    ask->next = NULL;
+    *end = ask;
+}
+
 static void rest(struct ask *ask, uint64_t until_ms) {
     ask->begin_ms = until_ms;
-    ask->next = ask->roll->resting;
-    ask->roll->resting = ask;
+    rest_behind(ask->roll, ask);
 }
 
 static void settle(struct ask *ask, enum ask_end end) {
@@ -134,7 +142,6 @@ static void ask_next(struct ask *ask) {
         attempt(ask, server, now);
     } else if (in_time && ask->patient) {
         ask->tried = 0;
-        buf_truncate(&ask->why, 0); // it tells of the last round
         rest(ask, now + REST_MS);
     } else if (ask->doubt) {
         settle(ask, ASK_UNKNOWN);
@@ -258,8 +265,7 @@ static int wake(struct roll *roll) {
             continue;
         }
         if (!soonest || ask->begin_ms < soonest) soonest = ask->begin_ms;
-        ask->next = roll->resting;
-        roll->resting = ask;
+        rest_behind(roll, ask);
     }
     return soonest ? (int)(soonest - now) : -1;
 }

@@ -139,12 +139,20 @@ static void take_activity(struct herald *session, unsigned slot, const struct me
     if (session->text.cap > SESSION_INPUT) buf_free(&session->text);
 }
 
+// What an HTTP server says to a message of ours.
+static bool is_http(struct str line) {
+    return line.len > 5 && memcmp(line.ptr, "HTTP/", 5) == 0;
+}
+
 static void take_line(struct herald *session, unsigned slot, struct str line) {
     struct message message;
     struct err err;
     if (message_parse(session->parser, line, &message, &err) != 0) {
         if (err.code == ERR_MEMORY)
             session->no_memory = true;
+        else if (is_http(line))
+            plan_closed(&session->plan, slot, "speaks HTTP; the activity stream has another port", false,
+                        clock_monotonic_ms());
         else
             refuse(session, slot, err.text);
     } else if (message.command == COMMAND_ACTIVITY_BROADCAST) {

@@ -43,13 +43,25 @@ static void help_option(const struct config *defaults, enum option_id id, struct
     buf_free(&value);
 }
 
-static void help_flag(const char *name, const char *word, const char *help, struct buf *out) {
+static const struct flag {
+    const char *name, *word, *meaning, *help; // help: NULL of a form that stands beside another
+} flags[] = {
+#define FLAG_ROW(name, word, meaning, help) {(name), (word), #meaning, (help)},
+    FLAGS(FLAG_ROW)
+#undef FLAG_ROW
+};
+#define FLAG_COUNT (sizeof flags / sizeof *flags)
+
+// All forms of a flag in one line.
+static void help_flag(const struct flag *flag, struct buf *out) {
     char left[64] = "";
     struct buf text = {0};
-    if (!help) return;
-    buf_printf(&text, "%s%s%s", name, word ? " " : "", word ? word : "");
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (strcmp(flags[i].meaning, flag->meaning) == 0)
+            buf_printf(&text, "%s%s", text.len > 0 ? ", " : "", flags[i].name);
+    if (flag->word) buf_printf(&text, " %s", flag->word);
     str_copy(buf_str(&text), left, sizeof left);
-    two_columns(out, left, help);
+    two_columns(out, left, flag->help);
     buf_free(&text);
 }
 
@@ -59,9 +71,8 @@ void config_help(struct buf *out) {
     buf_append_text(
         out, "heraldd keeps a roll of identities and carries their activity to everyone who listens.\n\n"
              "use: heraldd [OPTION...]        in parentheses: what is in force when it is not given\n\n");
-#define FLAG_HELP(name, word, meaning, help) help_flag(name, word, help, out);
-    FLAGS(FLAG_HELP)
-#undef FLAG_HELP
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (flags[i].help) help_flag(&flags[i], out);
     for (unsigned section = 0; section < SECTION_COUNT; section++) {
         buf_printf(out, "\n%s\n", section_title((enum option_section)section));
         for (unsigned i = 0; i < OPTION_COUNT; i++)

@@ -107,8 +107,9 @@
     X(log_format, CHOICE, log_format, "text", "text|json", NULL, NULL, RELOAD, LOG,                          \
       "key=value, or one JSON object a line")
 
-// Flags with no key of their own: flag, the word for its value (NULL: none), what it means, help.
-// The one-letter pairs are those of the 2016 and 2018 skeletons of seed 004's course.
+// Flags with no key of their own: flag, the word for its value (NULL: none), what it means, help (NULL:
+// another form of the one that has it). The one-letter pairs are those of the 2016 and 2018 skeletons of seed
+// 004's course.
 #define FLAGS(X)                                                                                             \
     X("-c", "FILE", CONFIG_FILE, "read options from FILE (herald.conf)")                                     \
     X("--config", "FILE", CONFIG_FILE, NULL)                                                                 \

@@ -58,14 +58,20 @@ static void answer_done(struct call *call, const struct answer *answer) {
 }
 
 static void answer_version(struct call *call, const struct answer *answer) {
+    const struct change *change = &call->errand->proposal.change;
+    bool none = change->expects && change->expected == 0; // If-None-Match: *
     char detail[160];
-    if (answer->version == 0)
+    if (none)
+        (void)snprintf(detail, sizeof detail,
+                       "it is there, in version \"%" PRIu64 "\"; send that as If-Match to replace it",
+                       answer->version);
+    else if (answer->version == 0)
         (void)snprintf(detail, sizeof detail, "there is no such setting; send If-None-Match: * to make one");
     else
         (void)snprintf(detail, sizeof detail,
                        "its version is \"%" PRIu64 "\" now; look it up again and decide anew",
                        answer->version);
-    call_problem(call, PROBLEM_VERSION, detail, "If-Match");
+    call_problem(call, PROBLEM_VERSION, detail, none ? "If-None-Match" : "If-Match");
 }
 
 static void errand_answer(struct call *call, const struct answer *answer) {

@@ -18,8 +18,6 @@ from herald_harness import eventually, new_name, new_secret, reserve_port
 from herald_harness.command import Command, command_environment, herald, herald_run
 from herald_harness.connection import Client
 
-ROOT = Path(__file__).resolve().parents[2]
-MANUAL = ROOT / "docs/man/herald.1"
 COMMANDS = ["create", "lookup", "reverse-lookup", "modify", "delete", "list", "import", "export", "settings", "admin", "register",
             "login", "post", "follow", "chat", "logout"]
 DONE, REFUSED, USAGE, UNREACHABLE, UNKNOWN = range(5)
@@ -103,37 +101,6 @@ def test_wrong_words_end_with_status_2_and_name_what_to_do(run, words, named):
     assert done.returncode == USAGE, done.stderr
     assert named in done.stderr and not done.stdout
     assert all(line.startswith("herald: ") for line in done.stderr.splitlines())
-
-
-# --- the manual -------------------------------------------------------------------------------------------------
-
-
-def plain_manual():
-    run = subprocess.run(["mandoc", "-Tutf8", "-Owidth=200", MANUAL], capture_output=True, text=True, check=True)
-    return re.sub(r".\x08", "", run.stdout)
-
-
-def test_the_manual_is_well_formed():
-    lint = subprocess.run(["mandoc", "-Tlint", "-Wall", MANUAL], capture_output=True, text=True, check=False)
-    faults = [line for line in lint.stdout.splitlines() if "referenced manual not found" not in line]
-    assert not faults, faults
-
-
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_the_manual_has_every_option(run, command):
-    """Both ways: what --help lists, and nothing that it does not."""
-    said = run(*([command] if command else []), "--help").stdout
-    manual = plain_manual()
-    for option in re.findall(r"(?m)^  (?:(-\w+), )?\s*(--?[\w-]+)", said):
-        for form in filter(None, option):
-            assert re.search(rf"(?m)^ +(.*, )?{re.escape(form)}\b", manual), form
-
-
-def test_the_manual_has_no_option_that_is_not_there(run):
-    said = "".join(run(*command, "--help").stdout for command in [[], *([name] for name in COMMANDS)])
-    options = plain_manual().split("\nOPTIONS\n")[1].split("\nOUTPUT\n")[0]
-    for option in set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", options)):
-        assert re.search(rf"(?<![\w-]){re.escape(option)}\b", said), option
 
 
 # --- register, login, logout ------------------------------------------------------------------------------------
@@ -435,6 +402,11 @@ def test_no_server_ends_with_status_3(home, words):
     done = herald_run(home, *words, "--server", server, input="line\n")
     assert done.returncode == UNREACHABLE and not done.stdout
     assert server in done.stderr and "--server" in done.stderr
+
+
+def test_the_port_of_the_api_is_told_from_that_of_the_stream(home, shared):
+    done = herald_run(home, "login", "--server", f"127.0.0.1:{shared.http_port}")
+    assert done.returncode == UNREACHABLE and "speaks HTTP" in done.stderr, done.stderr
 
 
 def test_a_server_that_comes_in_time_is_found(start, begin):

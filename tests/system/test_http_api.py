@@ -498,9 +498,11 @@ def test_a_setting_is_compared_and_set(http, roll):
     key = "/v1/settings/" + new_name("cas")
     first = http.request("PUT", key, b"1", token=roll.token, If_None_Match="*")
     assert first.status == 200
-    assert http.request("PUT", key, b"2", token=roll.token, If_None_Match="*").code == "version_mismatch"
+    taken = http.request("PUT", key, b"2", token=roll.token, If_None_Match="*")
+    assert (taken.code, taken.json["field"]) == ("version_mismatch", "If-None-Match") and "If-Match" in taken.json["detail"]
     assert http.request("PUT", key, b"2", token=roll.token, If_Match=first.header("etag")).status == 200
-    assert http.request("PUT", key, b"3", token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
+    late = http.request("PUT", key, b"3", token=roll.token, If_Match=first.header("etag"))
+    assert (late.code, late.json["field"]) == ("version_mismatch", "If-Match")
     assert http.request("DELETE", key, token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
     assert http.get(key).body == b"2"
 

@@ -65,7 +65,8 @@ def found(run, login):
 def test_an_identity_is_created_and_found(run):
     name = new_name()
     done = run("create", name, "Alice", "Liddell")
-    assert done.returncode == DONE and not done.stderr
+    assert done.returncode == DONE
+    assert "has no password" in done.stderr and "--password" in done.stderr  # said now: later it is too late
     uuid = re.fullmatch(rf"created {name}: ({UUID})\n", done.stdout)[1]
     done = run("lookup", name.upper())
     assert done.returncode == DONE and not done.stderr
@@ -276,6 +277,16 @@ def test_a_password_is_asked_for_without_echo(home, shared, run):
     assert run("delete", name, "-p", "new-" + secret).returncode == DONE
 
 
+def test_who_has_no_password_to_type_is_told_of_tokens(home, shared, run):
+    name = new_name()
+    assert run("create", name, "-p", new_secret()).stderr == ""
+    terminal = Terminal(home, "delete", name, HERALD_SERVERS=url(shared))
+    terminal.wait(f"password of {name}: ")
+    terminal.type("\n")
+    assert terminal.end() == USAGE and b"no password was given" in terminal.seen and b"--token-file" in terminal.seen
+    assert found(run, name)
+
+
 def test_two_answers_that_differ_are_no_password(home, shared, run):
     name = new_name()
     terminal = Terminal(home, "create", name, "--password", HERALD_SERVERS=url(shared))
@@ -300,6 +311,20 @@ def test_no_password_is_in_the_list_of_processes_or_on_the_disk(start, home):
     command.expect_exit(DONE)
     for path in home.rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_a_secret_in_the_clear_is_warned_of(run, shared, tmp_path):
+    """0.0.0.0 is no name of this machine, though it leads here."""
+    far = {"HERALD_SERVERS": f"http://0.0.0.0:{shared.http_port}"}
+    name, secret, path = new_name(), new_secret(), tmp_path / "people.csv"
+    path.write_text(f"login,password\n{new_name()},{new_secret()}\n")
+    for words in (["create", name, "-p", secret], ["modify", name, "--name", "x", "-p", secret], ["import", path],
+                  ["delete", name, "-p", secret]):
+        done = run(*words, **far)
+        assert done.returncode == DONE and done.stderr.count("is not encrypted") == 1, done.stderr
+        assert secret not in done.stderr
+    assert "not encrypted" not in run("list", "users", **far).stderr
+    assert "not encrypted" not in run("create", name, "-p", secret).stderr
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------
@@ -456,7 +481,7 @@ def test_another_key_is_refused_before_anything_is_said(veiled, home, start):
 def test_an_authority_vouches_instead(veiled, home):
     servers = f"https://localhost:{veiled.http_port}"
     own = veiled.directory / "tls_certificate.pem"
-    done = herald_run(home, "create", new_name(), "--ca", own, HERALD_SERVERS=servers)
+    done = herald_run(home, "create", new_name(), "-p", new_secret(), "--ca", own, HERALD_SERVERS=servers)
     assert done.returncode == DONE and not done.stderr, done.stderr
     assert not (home / ".config/herald/known_servers").exists()
     done = herald_run(home, "create", new_name(), "--ca", "/etc/ssl/certs/ca-certificates.crt", HERALD_SERVERS=servers)

@@ -60,6 +60,14 @@ def test_no_server_ends_with_status_3_and_tells_of_each(at):
     assert all(one in done.stderr for one in servers) and "heraldd" in done.stderr
 
 
+def test_with_patience_no_server_ends_with_status_3_and_tells_of_each_too(at):
+    """What the last round has met, and not only that time is over."""
+    servers = [nobody(), nobody()]
+    done = at(servers, "lookup", "alice", "--timeout", "1s")
+    assert done.returncode == UNREACHABLE and not done.stdout
+    assert all(one in done.stderr for one in servers), done.stderr
+
+
 def test_what_is_no_http_server_is_told(at, start):
     done = at([f"http://{start().address}"], "create", "alice")
     assert done.returncode == UNREACHABLE and "does not speak HTTP" in done.stderr

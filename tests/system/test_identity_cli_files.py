@@ -176,6 +176,19 @@ def test_a_file_is_imported_with_its_names_and_passwords(run, tmp_path, kind):
     assert run("modify", records[0]["login"], "--name", "x", "-p", secret, **more).returncode == DONE
 
 
+def test_records_are_made_in_the_order_of_the_file(start, home, tmp_path):
+    """As far as many at a time can be: the first half before the second, on the whole."""
+    server = start()
+    path = tmp_path / "people.csv"
+    records = rows(200)
+    write_csv(path, records)
+    done = herald_run(home, "import", path, HERALD_SERVERS=url(server), HERALD_TOKEN=admin(server))
+    assert done.returncode == DONE, done.stderr
+    made = [name for name in users(home, server) if name in {record["login"] for record in records}]
+    places = [made.index(record["login"]) for record in records]
+    assert sum(places[:100]) < sum(places[100:]), places
+
+
 def test_a_file_may_come_through_a_pipe(run):
     records = rows(3)
     text = "".join(json.dumps(record) + "\n" for record in records)
@@ -327,6 +340,20 @@ def test_an_import_shows_how_far_it_is_on_a_terminal(start, home, tmp_path):
     window.wait(r"^\[[=>]+ *\] \d+%  [\d,]+ identities  [\d,]+/s")
     window.wait(r"^created 20,000, there already 0, refused 0; ", seconds=60)
     assert window.seen("%") == 0  # the bar is gone
+
+
+def test_an_import_tells_on_a_terminal_that_no_server_answers(start, home, tmp_path):
+    server = start()
+    path = tmp_path / "people.jsonl"
+    write_jsonl(path, rows(20000))
+    token, where, port = admin(server), url(server), server.http_port
+    window = start.keep(Window(home, f"{herald()} import {path}; sleep 60", columns=100, HERALD_SERVERS=where,
+                               HERALD_TOKEN=token))
+    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    server.kill()
+    window.wait("no server answers; trying again$")
+    start.restart(server, http=f"127.0.0.1:{port}")
+    window.wait(r"^created 20,000, there already 0, refused 0; ", seconds=60)
 
 
 # --- export -----------------------------------------------------------------------------------------------------

@@ -317,6 +317,25 @@ def test_run_starts_the_server_that_the_tour_takes_it_for():
     assert re.search(r'build/heraldd" --data "\$here/build/run-data" "\$@"', last)
 
 
+def test_what_run_prints_can_be_typed(start, tmp_path):
+    """Its tour of the roll, in its order; what goes on until it is ended is left out."""
+    server = start()
+    script = (ROOT / "scripts" / "run").read_text()
+    function = script[script.index("over_http() {"):script.index("# how_to")]
+    said = subprocess.run(["bash", "-euc", f'{function}\nover_http http "$1"', "bash", f"127.0.0.1:{server.http_port}"],
+                          capture_output=True, text=True, check=True).stdout
+    commands = [line.strip() for line in said.splitlines() if line.startswith("    ")]
+    assert len(commands) >= 10
+    typed = [command for command in commands if not re.search(r"settings watch|curl.* -N", command)]
+    text = "\n".join(typed).replace("./scripts/env curl", "curl").replace("curl ", "curl -fsS ")
+    text = text.replace("./scripts/env build/herald", str(herald())).replace("build/run-data", str(server.directory))
+    env = command_environment(tmp_path)
+    done = subprocess.run(["bash", "-euc", text], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("created carol: ", "modified caroline: ", "deleted caroline", "set gates/north, version ", '"login":"dora"'):
+        assert words in done.stdout, done.stdout
+
+
 def test_the_table_of_limits_has_the_defaults():
     """README.md, Limits: `option`, VALUE."""
     said = subprocess.run([binary(), "--print-config"], capture_output=True, text=True, check=True).stdout
