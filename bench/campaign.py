@@ -39,8 +39,10 @@ class Campaign:
     picture: typing.Callable     # (results)
     targets: typing.Callable     # (results): the part of the page that is shown
     more_options: typing.Callable = lambda parser: None
-    more_facts: typing.Callable = lambda arguments: {}  # kept with the results
-    unusual: tuple = ()          # further options that make a measurement a part
+    # (arguments): whether its own options leave the measurement whole; it may fill in what they leave open.
+    settle: typing.Callable = lambda arguments: True
+    # (arguments): a context manager around all runs; gives what else is to be kept with the results.
+    during: typing.Callable = lambda arguments: contextlib.nullcontext({})
 
 
 def processor(number):
@@ -93,13 +95,12 @@ def keep(results, folder):
     half.rename(folder / "results.json")
 
 
-def measure(campaign, chosen, arguments):
+def measure(campaign, chosen, arguments, more):
     results = {"facts": facts(), "rounds": arguments.rounds, "runs": [],
                "seconds": arguments.seconds or (1 if arguments.quick else 2),
                "begun": time.strftime("%d %B %Y, %H:%M"),
                "packages": {name: f"{kind.package} {peers.fetch(kind.package, say).version}"
-                            for name, kind in campaign.kinds.items() if name in arguments.systems}}
-    results |= campaign.more_facts(arguments)
+                            for name, kind in campaign.kinds.items() if name in arguments.systems}, **more}
     for what, text in results["facts"].items():
         say(f"{what:<9} {text}")
     say(f"{'peers':<9} {', '.join(results['packages'].values()) or 'none'}")
@@ -158,8 +159,8 @@ def parse(campaign, words):
     parser.add_argument("--urgent", action="store_true", help="go before all other processes (nice -20); needs root")
     campaign.more_options(parser)
     arguments = parser.parse_args(words)
-    parts = ("quick", "cases", "systems", "rounds", "seconds", *campaign.unusual)
-    arguments.whole = not any(getattr(arguments, name) for name in parts)
+    arguments.whole = campaign.settle(arguments) and not (
+        arguments.quick or arguments.cases or arguments.systems or arguments.rounds or arguments.seconds)
     arguments.rounds = arguments.rounds or (1 if arguments.quick else 5)
     usual = campaign.quick_systems if arguments.quick else campaign.systems
     arguments.systems = arguments.systems.split(",") if arguments.systems else usual
@@ -189,7 +190,8 @@ def go(campaign, words):
             build(*campaign.programs)
             if arguments.urgent:
                 stack.enter_context(urgency())
-            results = measure(campaign, chosen, arguments)
+            more = stack.enter_context(campaign.during(arguments))
+            results = measure(campaign, chosen, arguments, more)
             report(campaign, results, page, arguments.whole)
             wrong = [one for one in results["runs"] if one["system"] == HERALD and "failure" in one["result"]]
             return 1 if wrong else 0

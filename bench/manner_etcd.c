@@ -111,15 +111,15 @@ static const char *check(struct line *line, uint32_t slot, const struct stream *
 static int gather(struct line *line) {
     struct etcd *etcd = line->state_of_manner;
     const uint8_t *bytes;
-    ssize_t len;
-    while ((len = nghttp2_session_mem_send(etcd->session, &bytes)) > 0) {
+    nghttp2_ssize len;
+    while ((len = nghttp2_session_mem_send2(etcd->session, &bytes)) > 0) {
         if (buf_append(&line->out, bytes, (size_t)len) != 0) return -1;
     }
     return len == 0 ? 0 : -1;
 }
 
-static ssize_t give_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t most, uint32_t *flags,
-                         nghttp2_data_source *source, void *context) {
+static nghttp2_ssize give_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t most,
+                               uint32_t *flags, nghttp2_data_source *source, void *context) {
     struct stream *stream = source->ptr;
     (void)session, (void)id, (void)context;
     size_t len = stream->out.len - stream->sent;
@@ -127,7 +127,7 @@ static ssize_t give_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     memcpy(to, stream->out.data + stream->sent, len);
     stream->sent += len;
     if (stream->sent == stream->out.len) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return (ssize_t)len;
+    return (nghttp2_ssize)len;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -214,20 +214,20 @@ static int ask(struct line *line, uint32_t slot) {
     static const nghttp2_nv range[] = HEADERS("Range"), put[] = HEADERS("Put");
     struct etcd *etcd = line->state_of_manner;
     struct stream *stream = &etcd->streams[slot];
-    nghttp2_data_provider body = {.source.ptr = stream, .read_callback = give_body};
+    nghttp2_data_provider2 body = {.source.ptr = stream, .read_callback = give_body};
     stream->sent = 0;
     stream->accepted = stream->done = false;
     buf_truncate(&stream->in, 0);
     if (write_request(&stream->out, line->work, line->slots[slot].name) != 0) return -1;
-    int32_t id = nghttp2_submit_request(etcd->session, NULL, line->work == WORK_LOOKUP ? range : put,
-                                        sizeof range / sizeof range[0], &body, stream);
+    int32_t id = nghttp2_submit_request2(etcd->session, NULL, line->work == WORK_LOOKUP ? range : put,
+                                         sizeof range / sizeof range[0], &body, stream);
     return id < 0 ? -1 : 0;
 }
 
 static size_t take(struct line *line, const char *data, size_t len) {
     struct etcd *etcd = line->state_of_manner;
-    ssize_t taken = nghttp2_session_mem_recv(etcd->session, (const uint8_t *)data, len);
-    return taken == (ssize_t)len ? len : INQUIRY_GARBLED;
+    nghttp2_ssize taken = nghttp2_session_mem_recv2(etcd->session, (const uint8_t *)data, len);
+    return taken == (nghttp2_ssize)len ? len : INQUIRY_GARBLED;
 }
 
 const struct manner manner_etcd = {.name = "etcd",

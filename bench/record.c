@@ -10,12 +10,11 @@ int record_name(struct buf *out, const char *name) {
 
 int record_write(struct buf *out, const char *name) {
     size_t len = strlen(name); // the uuid of a name is its end
-    return buf_printf(
-        out,
-        "{\"uuid\":\"01234567-89ab-4cde-8f01-%.12s\",\"login\":\"%s\",\"name\":\"" RECORD_CALLED
-        "%s\",\"created_at\":\"2026-01-01T00:00:00.000Z\",\"modified_at\":"
-        "\"2026-01-01T00:00:00.000Z\",\"created_from\":\"127.0.0.1\"}",
-        len > 12 ? name + len - 12 : name, name, name);
+    return buf_printf(out,
+                      "{\"uuid\":\"01234567-89ab-4cde-8f01-%.12s\",\"login\":\"%s\",\"name\":\"" RECORD_CALLED
+                      "%s\",\"created_at\":\"2026-01-01T00:00:00.000Z\",\"modified_at\":"
+                      "\"2026-01-01T00:00:00.000Z\",\"created_from\":\"127.0.0.1\"}",
+                      len > 12 ? name + len - 12 : name, name, name);
 }
 
 bool record_has(struct str text, const char *before, const char *name, const char *after) {
