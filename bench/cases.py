@@ -4,11 +4,13 @@
 
 import dataclasses
 
-HERALD, LIMIT, NATS, REDIS, MOSQUITTO, ARGON2ID = "herald", "limit", "nats", "redis", "mosquitto", "argon2id"
+from common import ARGON2ID, HERALD, PLAIN
+
+LIMIT, NATS, REDIS, MOSQUITTO = "limit", "nats", "redis", "mosquitto"
 DIALECTS = {HERALD: "seed004", LIMIT: "bare", NATS: "nats", REDIS: "redis", MOSQUITTO: "mqtt"}
 FAST = (HERALD, LIMIT, NATS, REDIS)
 ALL = (*FAST, MOSQUITTO)
-PLAIN, DISTURBED_BY = "", "with"   # the two variants of a paired case: without and with what may disturb it
+DISTURBED_BY = "with"   # of a paired case, whose other variant is PLAIN: with what may disturb it
 
 # A ring of 1 MiB, so that a reader that is stuck is lapped within the measured time.
 SMALL_REEL = ("--max-message", "64KiB", "--reel-segments", 8, "--reel-segment-size", "128KiB")

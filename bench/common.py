@@ -13,6 +13,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = "build-bench"
+HERALD, ARGON2ID = "herald", "argon2id"  # what is measured, and the yardstick of hashing
+PLAIN = ""   # the variant of a case that has one only
 QUIET = 0.1  # of a processor: what other processes may use before a run counts as disturbed
 
 
@@ -106,3 +108,10 @@ def run_load(command, patience=None):
             process.wait()
     report = json.loads(output) if output else {}
     return report, (said or "the load program failed").strip() if process.returncode != 0 else None
+
+
+def hash_bare(count):
+    """The bare argon2id, so many times, on processor 0."""
+    words = ["taskset", "-c", "0", f"{BUILD}/bench/bench_hash", str(count)]
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)

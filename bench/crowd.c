@@ -7,9 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +25,7 @@ static void crowd_fail(struct crowd *crowd, const struct member *member, const c
     if (crowd->failed) return;
     crowd->failed = true;
     err_set(&crowd->err, ERR_SYSTEM, "client %u at %s: %s%s%s", member->index,
-            crowd->places[member->place].text, what, detail[0] != '\0' ? ": " : "", detail);
+            crowd->places[member->place].where.text, what, detail[0] != '\0' ? ": " : "", detail);
 }
 
 static void set_state(struct crowd *crowd, struct member *member, enum member_state state) {
@@ -56,57 +53,17 @@ static void lose(struct crowd *crowd, struct member *member, const char *what, c
 // --- places
 // -------------------------------------------------------------------------------------------------
 
-static bool is_loopback(const struct sockaddr *address) {
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-        return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
-    }
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-}
-
-// The place of that host and port, a new one if need be; -1: there is no such place.
-static int find_place(struct crowd *crowd, const char *host, const char *port, struct err *err) {
-    struct addrinfo *found = NULL, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    char text[CROWD_PLACE_TEXT];
-    int result = -1, status = getaddrinfo(host, port, &hints, &found);
-    if (status != 0) return err_set(err, ERR_INVALID, "%s port %s: %s", host, port, gai_strerror(status));
-    snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
-    if (!is_loopback(found->ai_addr)) {
-        err_set(err, ERR_INVALID, "%s is not on this machine: this program loads loopback addresses only",
-                text);
-        goto out;
-    }
+// The place of that address, a new one if need be; -1: there is no room for it.
+static int keep_place(struct crowd *crowd, const struct place *place, struct err *err) {
     for (size_t i = 0; i < crowd->place_count; i++) {
-        const struct place *place = &crowd->places[i];
-        if (place->len == found->ai_addrlen && memcmp(&place->address, found->ai_addr, place->len) == 0)
-            result = (int)i;
+        const struct place *other = &crowd->places[i].where;
+        if (other->len == place->len && memcmp(&other->address, &place->address, place->len) == 0)
+            return (int)i;
     }
-    if (result >= 0) goto out;
-    if (crowd->place_count == CROWD_MAX_PLACES) {
-        err_set(err, ERR_LIMIT, "more than %d servers", CROWD_MAX_PLACES);
-        goto out;
-    }
-    struct place *place = &crowd->places[crowd->place_count];
-    memcpy(&place->address, found->ai_addr, found->ai_addrlen);
-    place->len = found->ai_addrlen;
-    memcpy(place->text, text, sizeof text);
-    result = (int)crowd->place_count++;
-out:
-    freeaddrinfo(found);
-    return result;
-}
-
-static int find_server(struct crowd *crowd, const char *address, struct err *err) {
-    char host[CROWD_PLACE_TEXT];
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon == address || (size_t)(colon - address) >= sizeof host)
-        return err_set(err, ERR_INVALID, "%s is not HOST:PORT", address);
-    struct str name = {address, (size_t)(colon - address)};
-    if (name.len > 2 && name.ptr[0] == '[' && colon[-1] == ']')
-        name = (struct str){address + 1, name.len - 2};
-    str_copy(name, host, sizeof host);
-    return find_place(crowd, host, colon + 1, err);
+    if (crowd->place_count == CROWD_MAX_PLACES)
+        return err_set(err, ERR_LIMIT, "more than %d servers", CROWD_MAX_PLACES);
+    crowd->places[crowd->place_count].where = *place;
+    return (int)crowd->place_count++;
 }
 
 // --- connecting
@@ -120,19 +77,11 @@ static void watch(struct crowd *crowd, struct member *member, int operation, boo
 }
 
 static void dial(struct crowd *crowd, struct member *member, unsigned at) {
-    const struct place *place = &crowd->places[at];
     set_state(crowd, member, CONNECTING);
     member->place = at;
-    member->fd = socket(place->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    member->fd =
+        place_dial(&crowd->places[at].where, member->index >= crowd->count - crowd->stuck ? STUCK_ROOM : 0);
     if (member->fd < 0) {
-        lose(crowd, member, "socket", strerror(errno));
-        return;
-    }
-    (void)setsockopt(member->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (member->index >= crowd->count - crowd->stuck)
-        (void)setsockopt(member->fd, SOL_SOCKET, SO_RCVBUF, &(int){STUCK_ROOM}, sizeof(int));
-    if (connect(member->fd, (const struct sockaddr *)&place->address, place->len) != 0 &&
-        errno != EINPROGRESS) {
         lose(crowd, member, "connect", strerror(errno));
         return;
     }
@@ -159,7 +108,8 @@ static void moved(struct crowd *crowd, struct member *member, const struct sight
     char port[8];
     struct err err;
     snprintf(port, sizeof port, "%u", seen->port);
-    int place = find_place(crowd, seen->what, port, &err);
+    struct place found;
+    int place = place_find(&found, seen->what, port, &err) == 0 ? keep_place(crowd, &found, &err) : -1;
     if (place < 0)
         lose(crowd, member, "REDIRECT", err.text);
     else if (crowd->hold)
@@ -378,7 +328,9 @@ int crowd_open(struct crowd *crowd, const struct options *options, size_t max_fr
         return err_set(err, ERR_MEMORY, "memory is out");
     for (uint32_t i = 0; i < crowd->count; i++) crowd->members[i] = (struct member){.index = i, .fd = -1};
     for (size_t i = 0; i < options->server_count; i++) {
-        if (find_server(crowd, options->servers[i], err) < 0) return -1;
+        struct place place;
+        if (place_parse(&place, options->servers[i], err) != 0 || keep_place(crowd, &place, err) < 0)
+            return -1;
     }
     crowd->server_count = crowd->place_count;
     if (strcmp(options->login, LOGIN_ANONYMOUS) != 0) return read_logins(crowd, options->login, err);

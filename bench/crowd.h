@@ -9,16 +9,15 @@
 
 #include "dialect.h"
 #include "options.h"
+#include "place.h"
 
 #include "base/buf.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #define CROWD_MAX_HOPS   5                         // redirects that one client follows
 #define CROWD_MAX_PLACES (OPTIONS_MAX_SERVERS * 4) // servers, those told by REDIRECT included
-#define CROWD_PLACE_TEXT 80
 
 enum member_state { WAITING, CONNECTING, ASKING, IN, STUCK, GONE };
 
@@ -34,10 +33,8 @@ struct member {
     uint64_t dialled_ns, in_ns; // when it began, and when it was logged in where it is now
 };
 
-struct place {
-    struct sockaddr_storage address;
-    socklen_t len;
-    char text[CROWD_PLACE_TEXT];
+struct crowd_place {
+    struct place where;
     uint32_t members; // logged in there
 };
 
@@ -49,7 +46,7 @@ struct crowd {
     bool publishes;             // somebody will
     uint32_t started, in, gone; // members that have left WAITING; that are IN; that are GONE
     uint64_t changed_ns;        // when a member changed its state last
-    struct place places[CROWD_MAX_PLACES];
+    struct crowd_place places[CROWD_MAX_PLACES];
     size_t place_count;
     size_t server_count; // the first places: those of --servers
     struct buf *logins;  // `"username":...,"secret":...`, taken in turn

@@ -1,12 +1,10 @@
 // What the load program is asked to do: the command line.
 #include "options.h"
 
-#include "base/text.h"
+#include "argument.h"
 
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LOGINS_AT_A_TIME 64
@@ -59,46 +57,10 @@ enum {
     HELP
 };
 
-static int wrong(struct err *err, const char *option, const char *must) {
-    return err_set(err, ERR_INVALID, "--%s must be %s", option, must);
-}
-
-static int take_count(const char *option, const char *text, uint64_t least, uint64_t most, uint32_t *count,
-                      struct err *err) {
-    char must[64];
-    uint64_t value;
-    if (text_parse_u64(str_of(text), &value) && value >= least && value <= most) {
-        *count = (uint32_t)value;
-        return 0;
-    }
-    snprintf(must, sizeof must, "a number from %llu to %llu", (unsigned long long)least,
-             (unsigned long long)most);
-    return wrong(err, option, must);
-}
-
-static int take_number(const char *option, const char *text, double *number, struct err *err) {
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(value) || value < 0 || value > 1e9)
-        return wrong(err, option, "a number, 0 or more");
-    *number = value;
-    return 0;
-}
-
 static int take_servers(struct options *options, char *text, struct err *err) {
     for (char *one = strtok(text, ","); one != NULL; one = strtok(NULL, ",")) {
-        if (options->server_count == OPTIONS_MAX_SERVERS) return wrong(err, "servers", "at most 16");
+        if (options->server_count == OPTIONS_MAX_SERVERS) return argument_wrong(err, "servers", "at most 16");
         options->servers[options->server_count++] = one;
-    }
-    return 0;
-}
-
-static int take_pids(struct options *options, char *text, struct err *err) {
-    for (char *one = strtok(text, ","); one != NULL; one = strtok(NULL, ",")) {
-        uint32_t pid = 0;
-        if (options->gauge.count == GAUGE_MAX_PIDS) return wrong(err, "pid", "at most 16");
-        if (take_count("pid", one, 1, 1u << 22, &pid, err) != 0) return -1;
-        options->gauge.pids[options->gauge.count++] = (pid_t)pid;
     }
     return 0;
 }
@@ -107,25 +69,25 @@ static int take(struct options *options, int option, const char *name, char *val
     uint32_t size = 0;
     switch (option) {
     case SERVERS: return take_servers(options, value, err);
-    case CLIENTS: return take_count(name, value, 1, 1000000, &options->clients, err);
-    case PUBLISHERS: return take_count(name, value, 1, 1000000, &options->publishers, err);
-    case RATE: return take_number(name, value, &options->rate, err);
-    case WINDOW: return take_count(name, value, 1, 1000000, &options->window, err);
-    case PACE: return take_count(name, value, 1, 1000000, &options->pace, err);
-    case BEGIN: return take_count(name, value, 1, OPTIONS_MAX_SERVERS, &options->begin, err);
+    case CLIENTS: return argument_count(name, value, 1, 1000000, &options->clients, err);
+    case PUBLISHERS: return argument_count(name, value, 1, 1000000, &options->publishers, err);
+    case RATE: return argument_number(name, value, &options->rate, err);
+    case WINDOW: return argument_count(name, value, 1, 1000000, &options->window, err);
+    case PACE: return argument_count(name, value, 1, 1000000, &options->pace, err);
+    case BEGIN: return argument_count(name, value, 1, OPTIONS_MAX_SERVERS, &options->begin, err);
     case SIZE:
     case WIRE:
-        if (take_count(name, value, 1, 64u << 20, &size, err) != 0) return -1;
+        if (argument_count(name, value, 1, 64u << 20, &size, err) != 0) return -1;
         *(option == SIZE ? &options->size : &options->wire) = size;
         return 0;
-    case STUCK_CLIENTS: return take_count(name, value, 0, 1000000, &options->stuck, err);
+    case STUCK_CLIENTS: return argument_count(name, value, 0, 1000000, &options->stuck, err);
     case DIALECT:
         options->dialect = dialect_find(value);
-        return options->dialect != NULL ? 0 : wrong(err, name, "seed004, nats, redis, mqtt or bare");
-    case SECONDS: return take_number(name, value, &options->seconds, err);
-    case WARMUP: return take_number(name, value, &options->warmup, err);
-    case DEADLINE: return take_number(name, value, &options->deadline, err);
-    case PIDS: return take_pids(options, value, err);
+        return options->dialect != NULL ? 0 : argument_wrong(err, name, "seed004, nats, redis, mqtt or bare");
+    case SECONDS: return argument_number(name, value, &options->seconds, err);
+    case WARMUP: return argument_number(name, value, &options->warmup, err);
+    case DEADLINE: return argument_number(name, value, &options->deadline, err);
+    case PIDS: return argument_pids(name, value, &options->gauge, err);
     case LOGIN: options->login = value; return 0;
     case HELP: fputs(help, stdout); return 1;
     default: return 0; // a flag that getopt has set
@@ -184,8 +146,8 @@ int options_parse(struct options *options, int argc, char **argv, struct err *er
     options->progress = progress != 0;
     if (optind < argc) return err_set(err, ERR_INVALID, "%s is no option; --help tells them", argv[optind]);
     if (options->server_count == 0) return err_set(err, ERR_INVALID, "say where: --servers HOST:PORT");
-    if (options->stuck >= options->clients) return wrong(err, "stuck", "less than --clients");
+    if (options->stuck >= options->clients) return argument_wrong(err, "stuck", "less than --clients");
     if (options->publishers > options->clients - options->stuck)
-        return wrong(err, "publishers", "at most as many as --clients that read");
+        return argument_wrong(err, "publishers", "at most as many as --clients that read");
     return 0;
 }

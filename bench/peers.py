@@ -123,56 +123,126 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
-def nats_config(port, number, cluster):
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """Where a server is to be."""
+
+    port: int = 0
+    number: int = 0               # of the servers of its cluster
+    cluster: tuple = ()           # the ports that these have for each other
+    spare: int = 0                # a free port, for whatever it needs one
+    folder: object = ""           # for its data
+    root: object = ""             # where its package is unpacked
+
+
+def nats_config(site):
     """Debian's package has no limits that matter here; what is not said is the program's default."""
-    lines = [f"listen: 127.0.0.1:{port}", f"server_name: n{number}"]
-    if len(cluster) > 1:
-        routes = ", ".join(f'"nats://127.0.0.1:{other}"' for other in cluster)
-        lines.append(f'cluster {{ name: "bench", listen: "127.0.0.1:{cluster[number]}", routes: [{routes}] }}')
+    lines = [f"listen: 127.0.0.1:{site.port}", f"server_name: n{site.number}"]
+    if len(site.cluster) > 1:
+        routes = ", ".join(f'"nats://127.0.0.1:{other}"' for other in site.cluster)
+        lines.append(f'cluster {{ name: "bench", listen: "127.0.0.1:{site.cluster[site.number]}", routes: [{routes}] }}')
     return lines
 
 
-def redis_config(port, number, cluster):
+REDIS_ALWAYS = ("io-threads 1", "maxclients 16000", "tcp-backlog 4096", "timeout 0", "daemonize no", "loglevel warning")
+
+
+def redis_config(site):
     """Nothing on disk; nobody is cut off for being slow; the backlog of all others for the connection storm."""
-    return ["bind 127.0.0.1", f"port {port}", 'save ""', "appendonly no", "io-threads 1", "maxclients 16000",
-            "client-output-buffer-limit pubsub 0 0 0", "tcp-backlog 4096", "timeout 0", "daemonize no",
-            "loglevel warning"]
+    return ["bind 127.0.0.1", f"port {site.port}", 'save ""', "appendonly no",
+            "client-output-buffer-limit pubsub 0 0 0", *REDIS_ALWAYS]
 
 
-def mosquitto_config(port, number, cluster):
+def mosquitto_config(site):
     """Nothing on disk; nothing is dropped; Nagle's algorithm off, as everywhere else."""
-    return [f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence false", "max_connections -1",
+    return [f"listener {site.port} 127.0.0.1", "allow_anonymous true", "persistence false", "max_connections -1",
             "max_queued_messages 0", "set_tcp_nodelay true", "log_dest stderr", "log_type error",
             f"user {getpass.getuser()}"]
+
+
+def redis_durable_config(site):
+    """Every change is on the disk before it is acknowledged; the log is not written anew meanwhile."""
+    return ["bind 127.0.0.1", f"port {site.port}", f"dir {site.folder}", 'save ""', "appendonly yes",
+            "appendfsync always", "auto-aof-rewrite-percentage 0", *REDIS_ALWAYS]
+
+
+def slapd_config(site):
+    """LMDB with its usual durability: every change is on the disk before it is acknowledged. Nothing is logged."""
+    schemas = [f"include {site.root}/etc/ldap/schema/{name}.schema" for name in ("core", "cosine", "inetorgperson")]
+    return [*schemas, f"modulepath {site.root}/usr/lib/ldap", "moduleload back_mdb", "loglevel 0", "database mdb",
+            "suffix dc=bench", "rootdn cn=manager,dc=bench", "rootpw secret", f"directory {site.folder}",
+            "maxsize 4294967296", "index objectClass eq", "index uid eq"]
+
+
+SLAPD_FIRST = """\
+dn: dc=bench
+objectClass: dcObject
+objectClass: organization
+dc: bench
+o: bench
+
+dn: ou=people,dc=bench
+objectClass: organizationalUnit
+ou: people
+"""
+
+
+def slapd_prepare(package, config, site):
+    """The two entries above all others."""
+    done = subprocess.run([package.program("slapadd"), "-f", str(config)], input=SLAPD_FIRST, text=True, check=False,
+                          env=package.environment(), capture_output=True)
+    if done.returncode != 0:
+        raise Unavailable(f"slapadd failed: {done.stderr.strip()[-500:]}")
+
+
+def etcd_config(site):
+    """One member; every change is on the disk before it is acknowledged, as always."""
+    here, peer = f"http://127.0.0.1:{site.port}", f"http://127.0.0.1:{site.spare}"
+    return ["name: n0", f"data-dir: {site.folder}", f"listen-client-urls: {here}", f"advertise-client-urls: {here}",
+            f"listen-peer-urls: {peer}", f"initial-advertise-peer-urls: {peer}", f"initial-cluster: n0={peer}",
+            "log-level: error"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
     name: str
     package: str
-    dialect: str
+    dialect: str      # of bench/load; or manner, of bench/inquire
     config: object
     words: tuple = ()  # that precede the configuration's path
+    program: str = ""  # if it is not named like its package
+    prepare: object = lambda package, config, site: None
 
 
+# For scripts/bench fanout: they broadcast.
 KINDS = {kind.name: kind for kind in [
     Kind("nats", "nats-server", "nats", nats_config, ("-c",)),
     Kind("redis", "redis-server", "redis", redis_config),
     Kind("mosquitto", "mosquitto", "mqtt", mosquitto_config, ("-c",)),
 ]}
 
+# For scripts/bench identity: they keep records, each of them on the disk before it says so.
+ROLLS = {kind.name: kind for kind in [
+    Kind("redis", "redis-server", "redis", redis_durable_config),
+    Kind("slapd", "slapd", "ldap", slapd_config, ("-h", "ldap://127.0.0.1:{port}", "-d", "0", "-f"),
+         prepare=slapd_prepare),
+    Kind("etcd", "etcd-server", "etcd", etcd_config, ("--config-file",), program="etcd"),
+]}
+
 
 class Running:
     """A peer's process, in `folder`. The caller stops it."""
 
-    def __init__(self, kind, package, folder, port, prefix, number=0, cluster=()):
-        self.address = f"127.0.0.1:{port}"
+    def __init__(self, kind, package, folder, site, prefix):
+        self.address = f"127.0.0.1:{site.port}"
         self.name = kind.name
-        config = pathlib.Path(folder) / f"{kind.name}{number}.conf"
-        config.write_text("\n".join(kind.config(port, number, cluster)) + "\n")
+        config = pathlib.Path(folder).resolve() / f"{kind.name}{site.number}.conf"
+        config.write_text("\n".join(kind.config(site)) + "\n")
+        kind.prepare(package, config, site)
         self.log = config.with_suffix(".log")
         with open(self.log, "wb") as log:
-            command = [*prefix, package.program(kind.package), *kind.words, str(config.resolve())]
+            command = [*prefix, package.program(kind.program or kind.package),
+                       *(word.format(port=site.port) for word in kind.words), str(config)]
             self.process = subprocess.Popen(command, cwd=folder, env=package.environment(), stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=subprocess.STDOUT, process_group=0)
         self.pid = self.process.pid
@@ -198,15 +268,17 @@ class Running:
 
 
 @contextlib.contextmanager
-def peers(name, count, folder, prefix=(), package=None):
+def peers(kind, count, folder, prefix=(), package=None):
     """So many servers of that kind, a cluster if more than one; they accept connections."""
-    kind = KINDS[name]
     package = package or fetch(kind.package)
-    ports, cluster = free_ports(count), free_ports(count) if count > 1 else ()
+    ports, others = free_ports(count + 1), free_ports(count)
     running = []
     try:
-        for number, port in enumerate(ports):
-            running.append(Running(kind, package, folder, port, prefix, number, cluster))
+        for number, port in enumerate(ports[:count]):
+            data = pathlib.Path(folder).resolve() / f"{kind.name}{number}"
+            data.mkdir(mode=0o700)
+            site = Site(port, number, tuple(others) if count > 1 else (), ports[count], data, package.root)
+            running.append(Running(kind, package, folder, site, prefix))
         for one in running:
             one.wait()
         yield running

@@ -17,6 +17,7 @@ import sys
 import tempfile
 
 import fanout
+import identity
 from common import BUILD, QUIET, ROOT, Failed, build, describe, run_load, say, stoppable, urgency
 from servers import heraldds
 
@@ -134,8 +135,8 @@ def main():
     parser.add_argument("--urgent", action="store_true",
                         help="go before all other processes (nice -20): for a machine that is not quiet; needs root")
     words = sys.argv[1:]
-    if words[:1] == ["fanout"]:
-        return fanout.main(words[1:])
+    if words[:1] in (["fanout"], ["identity"]):
+        return {"fanout": fanout, "identity": identity}[words[0]].main(words[1:])
     cut = words.index("--") if "--" in words else len(words)
     arguments = parser.parse_args(words[:cut])
     try:

@@ -1,6 +1,7 @@
 """heraldd, as the measurements start it: alone or as a tree."""
 
 import contextlib
+import json
 import re
 import secrets
 import shlex
@@ -17,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from herald_harness import Peer  # noqa: E402
 
 PATIENCE = 20.0
+ACCOUNTS = 20
 
 
 class Heraldd:
@@ -128,3 +130,23 @@ def heraldds(count, folder, options, prefix=(), may_lap=False):
             say("\n".join(complaints))
     if complaints:
         raise Failed("a server was not well")
+
+
+# --- accounts -----------------------------------------------------------------------------------------------
+
+def say_line(address, command, name, secret):
+    host, port = address.split(":")
+    connection = socket.create_connection((host, int(port)), PATIENCE)
+    line = {"command": command, "username": name, "secret": secret}
+    connection.sendall(json.dumps(line).encode() + b"\n")
+    return connection
+
+
+def register(server):
+    """Accounts, as (name, secret)."""
+    accounts = [(f"user{number}", secrets.token_hex(8)) for number in range(ACCOUNTS)]
+    for name, secret in accounts:
+        with say_line(server.address, "REGISTER", name, secret) as connection:
+            if b"REGISTER_SUCCESS" not in connection.recv(4096):
+                raise Failed(f"{name} could not be registered")
+    return accounts

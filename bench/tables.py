@@ -1,97 +1,23 @@
 """The page of scripts/bench fanout: results.json as tables of medians, ratios, and the targets."""
 
-import re
 import statistics
 
-from cases import ALL, ARGON2ID, BY_NAME, CASES, Case, DISTURBED_BY, HERALD, LIMIT, MOSQUITTO, NATS, PLAIN, REDIS
-from common import QUIET
-from peers import KINDS
+import figures as figures_of
+from cases import ALL, BY_NAME, CASES, Case, DISTURBED_BY, LIMIT, MOSQUITTO, NATS, REDIS
+from common import ARGON2ID, HERALD, PLAIN, QUIET
+from figures import NONE, OWN, cell, configuration, judged, number, quotient, section, setting, table, times, verdicts
+from peers import KINDS, Site
 
 NAMES = {HERALD: "Herald", LIMIT: "limit", NATS: "NATS", REDIS: "Redis", MOSQUITTO: "Mosquitto"}
-BUSY = 0.95  # of a processor, taken by the load program: deliveries/s are then its limit, too
-ENOUGH = 3   # undisturbed runs, to leave the disturbed ones out
-CPU, SPEED, OWN = ("server_cpu_per_million",), ("deliveries_per_second",), ("own_cpu_share",)
+CPU, SPEED = ("server_cpu_per_million",), ("deliveries_per_second",)
 P50, P99, P999 = ("latency", "p50"), ("latency", "p99"), ("latency", "p999")
 SECONDS, RSS, EACH = ("seconds",), ("server_rss",), ("server_rss_per_connection",)
 RATE = ("per_cpu_second",)
-NONE = "–"
 
 
-class Figures:
-    """Medians of what was measured."""
-
-    def __init__(self, results):
-        self.results = results
-        self.runs = {}
-        for run in results["runs"]:
-            self.runs.setdefault((run["case"], run["variant"], run["system"]), []).append(run["result"])
-
-    def has(self, case):
-        return any(name == case for name, _, _ in self.runs)
-
-    def counted(self, case, system, variant=PLAIN):
-        """The runs that count: those that did not fail; of these the undisturbed, if they are enough."""
-        well = [one for one in self.runs.get((case, variant, system), []) if "failure" not in one]
-        quiet = [one for one in well if not one["disturbed"]]
-        return quiet if len(quiet) >= min(ENOUGH, len(well)) else well
-
-    def values(self, case, system, path, variant=PLAIN):
-        found = []
-        for one in self.counted(case, system, variant):
-            for step in path:
-                one = one.get(step) if one is not None else None
-            if one is not None:
-                found.append(one)
-        return found
-
-    def median(self, case, system, path, variant=PLAIN):
-        values = self.values(case, system, path, variant)
-        return statistics.median(values) if values else None
-
-    def ratio(self, case, path, system, others, best=min):
-        """Of a system's median to the best of the others'."""
-        theirs = [value for value in (self.median(case, other, path) for other in others) if value]
-        mine = self.median(case, system, path)
-        return mine / best(theirs) if mine is not None and theirs else None
-
-    def marks(self, case, system, variant=PLAIN):
-        counted = self.counted(case, system, variant)
-        failed = any("failure" in one for one in self.runs.get((case, variant, system), []))
-        busy = self.median(case, system, OWN, variant)
-        return ("\\*" if any(one["disturbed"] for one in counted) else "") + \
-            ("†" if busy and busy > BUSY and BY_NAME[case].rate == 0 else "") + ("‡" if failed else "")
-
-
-def number(value, digits=3):
-    """Three significant digits, without an exponent."""
-    if value is None:
-        return NONE
-    if value >= 100:
-        return f"{value:,.0f}"
-    decimals = digits - len(str(int(value))) if value >= 1 else digits
-    return f"{value:.{decimals}f}"
-
-
-def times(value):
-    return NONE if value is None else f"{value:.2f}"
-
-
-def table(head, rows):
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
-    yield ""
-
-
-def cell(figures, case, system, *paths, scale=()):
-    """Medians beside each other, with the marks of the runs."""
-    values = [figures.median(case, system, path) for path in paths]
-    if all(value is None for value in values):
-        return "failed" if (case, PLAIN, system) in figures.runs else NONE
-    factors = [*scale, *[1] * len(values)]
-    texts = [number(value * factor if value is not None else None) for value, factor in zip(values, factors)]
-    return " · ".join(texts) + figures.marks(case, system)
+class Figures(figures_of.Figures):
+    def saturates(self, case):
+        return BY_NAME[case].rate == 0
 
 
 # --- tables -------------------------------------------------------------------------------------------------
@@ -195,15 +121,6 @@ def sizes(figures):
 
 # --- targets ------------------------------------------------------------------------------------------------
 
-def judged(title, value, most=None, least=None):
-    """A row of a target: what, the figure, the bound, whether it holds."""
-    bound = f"≤ {most:g}" if most is not None else f"≥ {least:g}"
-    if value is None:
-        return [title, NONE, bound, "not measured"]
-    met = value <= most if most is not None else value >= least
-    return [title, number(value), bound, "met" if met else "**not met**"]
-
-
 def stuck_row(figures):
     alone = figures.values("stuck", HERALD, P99, PLAIN)
     beside = figures.median("stuck", HERALD, P99, DISTURBED_BY)
@@ -219,10 +136,6 @@ def growth(figures):
     with_it = figures.median("stuck", HERALD, RSS, DISTURBED_BY)
     without = figures.median("stuck", HERALD, RSS, PLAIN)
     return max(0.0, (with_it - without) / 2**20) if with_it and without else None
-
-
-def quotient(above, below):
-    return above / below if above is not None and below else None
 
 
 def target_rows(figures):
@@ -255,25 +168,16 @@ def target_rows(figures):
 
 
 def targets(figures):
-    return "\n".join(table(["target", "measured", "wanted", ""], target_rows(figures)))
+    return "\n".join(verdicts(target_rows(figures)))
 
 
 # --- the page -----------------------------------------------------------------------------------------------
 
-def setting(figures):
-    results = figures.results
-    yield from table(["", ""], [[what, text] for what, text in results["facts"].items()] +
-                     [["peers", ", ".join(results["packages"].values()) or NONE], ["measured", results["begun"]]])
-
-
 def configurations():
-    """What the servers are told, port and folder left out."""
+    """What the servers are told."""
     yield HERALD_IS_TOLD
     for name, kind in KINDS.items():
-        lines = [line for line in kind.config(0, 0, ())
-                 if not re.search(r"127\.0\.0\.1|^port |^user |^server_name", line)]
-        told = ", ".join(f"`{line}`" for line in lines)
-        yield f"- {NAMES[name]}: {told + '; otherwise ' if told else ''}the program's defaults."
+        yield configuration(NAMES[name], kind.config(Site()))
 
 
 OPENING = """\
@@ -309,12 +213,6 @@ was measured). The packages are fetched once, from the mirror that apt uses; not
 """
 
 
-def section(title, rows, words=""):
-    """A heading, what is to be said, and a table; nothing if the table is empty."""
-    rows = list(rows)
-    return [f"## {title}", "", *([words, ""] if words else []), *rows] if rows else []
-
-
 def page(results):
     figures = Figures(results)
     windows = ["window-1", "window-16", "sat-100-1-300", "window-1024"]
@@ -323,7 +221,7 @@ def page(results):
     shape = "readers / publishers / size"
     return "\n".join([
         OPENING.format(rounds=results["rounds"], seconds=results["seconds"], quiet=QUIET),
-        *section("Targets", table(["target", "measured", "wanted", ""], target_rows(figures))),
+        *section("Targets", verdicts(target_rows(figures))),
         *section("Saturated, window 256: CPU · speed", saturated(figures, points, shape, Case.title)),
         *section("Window, 100 readers, 1 publisher, 300 B: CPU · speed",
                  saturated(figures, windows, "window", lambda case: str(case.window)), WINDOW),

@@ -25,7 +25,7 @@ DOORS = {
     "sqlite3.h": "store", "raft.h": "cluster", "llhttp.h": "gateway", "wslay/wslay.h": "gateway",
     "ini.h": "daemon", "ares.h": "client", "histedit.h": "cli", "editline/readline.h": "cli",
 }
-DOOR_FOLDERS = {"openssl/": {"net"}, "curl/": {"client"}}
+DOOR_FOLDERS = {"openssl/": {"net"}, "curl/": {"client"}, "nghttp2/": {"bench"}}
 
 LONGEST_C, LONGEST_H, LONGEST_FUNCTION = 600, 200, 70
 CODE = ("src", "include", "tests", "fuzz", "bench")

@@ -14,8 +14,8 @@ from herald_harness import Deadline
 from test_load import LOAD, Faulty, all_well, load, run_faulty
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
+import campaign  # noqa: E402
 import cases  # noqa: E402
-import fanout  # noqa: E402
 import peers  # noqa: E402
 import plot  # noqa: E402
 import tables  # noqa: E402
@@ -41,7 +41,7 @@ def peer(name, folder, count=1):
         package = peers.fetch(peers.KINDS[name].package)
     except peers.Unavailable as error:
         pytest.skip(f"{name} cannot be fetched: {error}")
-    with peers.peers(name, count, folder, package=package) as running:
+    with peers.peers(peers.KINDS[name], count, folder, package=package) as running:
         yield running
 
 
@@ -293,7 +293,7 @@ def test_the_page_and_its_picture_can_be_made_of_all_cases():
 
 def test_every_round_has_every_run_once_and_the_order_rotates():
     chosen = [cases.BY_NAME["sat-100-1-300"], cases.BY_NAME["stuck"]]
-    runs = list(fanout.plan(chosen, list(cases.DIALECTS), 2))
+    runs = list(campaign.plan(chosen, list(cases.DIALECTS), 2))
     first = [system for number, case, _, system in runs if number == 1 and case.name == "sat-100-1-300"]
     second = [system for number, case, _, system in runs if number == 2 and case.name == "sat-100-1-300"]
     assert first != second and sorted(first) == sorted(second) == sorted(cases.DIALECTS)

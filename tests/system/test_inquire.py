@@ -1,0 +1,315 @@
+"""The program that asks for identities (bench/inquire.c) and what scripts/bench identity makes of it: every answer of
+Herald, Redis, OpenLDAP and etcd is counted, each wrong one is found. Never judged here: how fast anything is."""
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from herald_harness import Deadline, Http, new_name, new_secret
+from test_load import LOAD
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
+import campaign  # noqa: E402
+import identity  # noqa: E402
+import identity_page  # noqa: E402
+import peers  # noqa: E402
+
+INQUIRE = Path(os.environ.get("HERALD_INQUIRE", LOAD.parent / "inquire"))
+MANNERS = {"herald": None, **peers.ROLLS}
+
+pytestmark = pytest.mark.skipif(not INQUIRE.exists(), reason=f"no {INQUIRE.name} beside heraldd: build bench/inquire")
+
+
+def inquire(address, work, *words, status=0, **options):
+    """Runs it; its report, and what it said if it was to fail."""
+    words = [*words, *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    done = subprocess.run([INQUIRE, "--server", address, "--work", work, "--json", *words], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=Deadline().seconds * 6, check=False)
+    assert done.returncode == status, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    report = json.loads(done.stdout) if done.stdout else {}
+    return report if status == 0 else (report, done.stderr)
+
+
+SHORT = {"seconds": 0.3, "warmup": 0.1, "connections": 30}  # so many questions are asked in any case
+
+
+def all_well(report):
+    counts, latency = report["answers"], report["latency"]
+    assert counts["asked"] >= report["connections"] * report["depth"]
+    assert counts == {"asked": counts["asked"], "right": counts["asked"], "wrong": 0, "missing": 0}
+    assert report["measured"] <= counts["right"] and latency["count"] <= counts["right"]
+    assert latency["p50"] <= latency["p99"] <= latency["max"]
+    return counts["asked"]
+
+
+# --- servers ------------------------------------------------------------------------------------------------
+
+class Keeper:
+    """A server that keeps records, and how it is asked."""
+
+    def __init__(self, name, manner, address, pid, server=None):
+        self.name, self.manner, self.address, self.pid, self.server = name, manner, address, pid, server
+
+    def ask(self, work, address=None, **options):
+        return inquire(address or self.address, work, manner=self.manner, pid=self.pid, **options)
+
+
+@pytest.fixture(params=MANNERS)
+def keeper(request, tmp_path, start):
+    if request.param == "herald":
+        server = start(log_level="info", registers_per_minute=0)
+        yield Keeper("herald", "herald", f"127.0.0.1:{server.http_port}", server.process.pid, server)
+        return
+    kind = peers.ROLLS[request.param]
+    try:
+        package = peers.fetch(kind.package)
+    except peers.Unavailable as error:
+        pytest.skip(f"{request.param} cannot be fetched: {error}")
+    with peers.peers(kind, 1, tmp_path, package=package) as (server,):
+        yield Keeper(request.param, kind.dialect, server.address, server.pid)
+
+
+class Between:
+    """Passes on what is said between the program and a server; what the server says goes through `spoil`, which gives the
+    pieces that are passed on, or None to hang up."""
+
+    def __init__(self, address, spoil):
+        self.host, self.port = address.split(":")
+        self.spoil = spoil
+        self.partner = {}
+        self.answers = set()  # sockets that the server speaks on
+        self.loop = selectors.DefaultSelector()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.wake, self.woken = socket.socketpair()
+        for sock in (self.listener, self.woken):
+            self.loop.register(sock, selectors.EVENT_READ)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wake.send(b"x")
+        self.thread.join()
+        for sock in (self.wake, self.woken, self.listener, *self.partner):
+            sock.close()
+        self.loop.close()
+
+    def run(self):
+        while True:
+            for key, _ in self.loop.select():
+                if key.fileobj is self.woken:
+                    return
+                if key.fileobj is self.listener:
+                    self.join(self.listener.accept()[0])
+                elif key.fileobj in self.partner:
+                    self.pass_on(key.fileobj)
+
+    def join(self, client):
+        server = socket.create_connection((self.host, int(self.port)), Deadline().seconds)
+        for one, other in ((client, server), (server, client)):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.partner[one] = other
+            self.loop.register(one, selectors.EVENT_READ)
+        self.answers.add(server)
+
+    def pass_on(self, sock):
+        try:
+            data = sock.recv(65536)
+        except OSError:
+            data = b""
+        other = self.partner[sock]
+        pieces = self.spoil(data, sock) if sock in self.answers and data else [data]
+        if not data or pieces is None:
+            for one in (sock, other):
+                self.loop.unregister(one)
+                del self.partner[one]
+                one.close()
+            return
+        with contextlib.suppress(OSError):  # it has left
+            for piece in pieces:
+                other.sendall(piece)
+
+
+# --- every answer is counted --------------------------------------------------------------------------------
+
+def test_what_is_filled_is_found_and_what_is_made_is_acknowledged(keeper):
+    filled = keeper.ask("fill", records=60, connections=7)
+    assert all_well(filled) == filled["measured"] == filled["latency"]["count"] == 60
+    assert filled["latency"]["p50"] > 0 and filled["server_cpu_seconds"] > 0 and filled["server_rss"] > 0
+    for depth in (1, 4):
+        found = keeper.ask("lookup", records=60, depth=depth, **SHORT)
+        all_well(found)
+        assert found["depth"] == depth
+    made = all_well(keeper.ask("create", **SHORT)) + all_well(keeper.ask("create", depth=4, **SHORT))
+    if keeper.server:  # it counts itself
+        with Http(keeper.server) as http:
+            clock = http.get("/v1/identities?login=user00000059").header("Herald-Clock")
+        assert clock.split(".")[1] == str(60 + made)
+
+
+def test_answers_are_understood_however_they_come(keeper):
+    with Between(keeper.address, lambda data, _: [data[at:at + 7] for at in range(0, len(data), 7)]) as between:
+        keeper.ask("fill", between.address, records=20, connections=2)
+        for work in ("lookup", "create"):
+            all_well(keeper.ask(work, between.address, records=20, depth=3, **SHORT))
+
+
+def test_logins_are_counted_each_on_a_connection_of_its_own(start, tmp_path):
+    server = start(log_level="info")
+    logins = tmp_path / "logins"
+    logins.write_text("".join("%s %s\n" % server.register() for _ in range(2)))
+    before = len(server._clients)
+    report = inquire(server.address, "login", manner="stream", login=logins, **SHORT)
+    asked = all_well(report)
+    server.stop()
+    accepted = int(server.wait_log(msg="stopped").fields["accepted"])
+    assert asked <= accepted <= asked + before
+
+
+# --- each wrong one is found --------------------------------------------------------------------------------
+
+def test_a_record_that_is_not_there_is_wrong(keeper):
+    keeper.ask("fill", records=5, connections=1)
+    report, said = keeper.ask("lookup", records=10, status=1, **SHORT)
+    counts = report["answers"]
+    assert counts["wrong"] > 0 and counts["right"] > 0 and counts["missing"] == 0
+    assert counts["asked"] == counts["right"] + counts["wrong"]
+    assert f"{counts['wrong']} answers were wrong" in said and "user0000000" in said
+
+
+def test_a_record_of_somebody_else_is_wrong(keeper):
+    keeper.ask("fill", records=10, connections=1)
+    with Between(keeper.address, lambda data, _: [data.replace(b"user00000003", b"user00000004")]) as between:
+        report, said = keeper.ask("lookup", between.address, records=10, status=1, **SHORT)
+    assert 0 < report["answers"]["wrong"] < report["answers"]["asked"]
+    assert "user00000003: " in said
+
+
+REFUSALS = {"herald": (b"HTTP/1.1 201 ", b"HTTP/1.1 503 "), "redis": (b"+OK", b"-NO"),
+            "slapd": (b"\x69\x07\x0a\x01\x00", b"\x69\x07\x0a\x01\x33")}
+
+
+@pytest.mark.parametrize("keeper", REFUSALS, indirect=True)
+def test_a_create_that_is_refused_is_wrong(keeper):
+    with Between(keeper.address, lambda data, _: [data.replace(*REFUSALS[keeper.name])]) as between:
+        report, said = keeper.ask("create", between.address, status=1, **SHORT)
+    assert report["answers"]["wrong"] == report["answers"]["asked"] > 0 == report["measured"]
+    assert "refused" in said
+
+
+def test_an_answer_that_does_not_come_is_missing(keeper):
+    keeper.ask("fill", records=10, connections=1)
+    silent = set()
+
+    def forget(data, sock):
+        if b"user00000003" in data:
+            silent.add(sock)
+        return [] if sock in silent else [data]
+    with Between(keeper.address, forget) as between:
+        report, said = keeper.ask("lookup", between.address, records=10, deadline=1, status=1, **SHORT)
+    assert 0 < report["answers"]["missing"] == len(silent)
+    assert "are missing" in said
+
+
+def test_a_connection_that_is_cut_off_fails_the_run(keeper):
+    keeper.ask("fill", records=10, connections=1)
+    with Between(keeper.address, lambda data, _: None if b"user00000003" in data else [data]) as between:
+        _, said = keeper.ask("lookup", between.address, records=10, deadline=1, status=1, **SHORT)
+    assert "the server closed the connection" in said
+
+
+@pytest.mark.parametrize("manner", ["herald", "redis", "ldap", "etcd"])
+def test_another_protocol_is_a_failure(start, manner):
+    server = start(log_level="info")
+    with Between(server.address, lambda *_: [b"\x00\xff\xff\xff\xff\r\n\r\n"]) as between:
+        _, said = inquire(between.address, "lookup", manner=manner, deadline=2, status=1, **SHORT)
+    assert "connection" in said
+
+
+def test_a_wrong_secret_is_wrong_and_says_so(start, tmp_path):
+    server = start(log_level="info")
+    logins = tmp_path / "logins"
+    logins.write_text(f"{new_name()} {new_secret()}\n")
+    report, said = inquire(server.address, "login", manner="stream", login=logins, connections=1, seconds=0.1, warmup=0,
+                           status=1)
+    assert report["answers"]["wrong"] > 0 == report["answers"]["right"]
+    assert "LOGIN_FAILED" in said
+
+
+# --- words --------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("work, words, what", [
+    ("lookup", ["--connections", "0"], "--connections must be a number from 1"),
+    ("lookup", ["--seconds", "long"], "--seconds must be a number"),
+    ("guess", [], "--work must be fill, lookup, create or login"),
+    ("lookup", ["--manner", "rude"], "--manner must be herald, stream"),
+    ("login", [], "--manner herald does not do that"),
+    ("lookup", ["--manner", "stream"], "--manner stream does not do that"),
+    ("login", ["--manner", "stream"], "--login FILE"),
+    ("login", ["--manner", "stream", "--login", "x", "--depth", "2"], "--depth must be 1"),
+    ("lookup", ["--nonsense"], "--help"),
+])
+def test_wrong_options_are_told(work, words, what):
+    _, said = inquire("127.0.0.1:1", work, *words, status=2)
+    assert what in said
+
+
+def test_only_this_machine_is_asked_and_nobody_there_is_a_failure():
+    assert "loopback" in inquire("192.0.2.1:3781", "lookup", status=1)[1]
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert "Connection refused" in inquire("127.0.0.1:%d" % closed.getsockname()[1], "lookup", status=1)[1]
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+def results(values):
+    """As measured, of {(case, variant, system): (a second, CPU us)}."""
+    runs = [{"round": 1, "case": case, "variant": variant, "system": system,
+             "result": {"disturbed": False, "per_second": rate, "server_cpu_us": cpu, "own_cpu_share": 0.5,
+                        "server_rss": 1 << 20, "latency": {"p50": cpu, "p99": 2 * cpu}, "per_cpu_second": 1e6 / cpu,
+                        "startup_seconds": 0.5, "file_bytes": 1 << 20, "import": {"per_second": 1000}}}
+            for (case, variant, system), (rate, cpu) in values.items()]
+    return {"facts": {"machine": "a machine"}, "packages": {}, "begun": "today", "rounds": 1, "seconds": 1, "runs": runs,
+            "records": 1000, "million": 1_000_000, "storage": {"type": "ext4", "sync_ms": 1.0}}
+
+
+def test_targets_compare_what_they_say():
+    measured = {("lookups", "", "herald"): (1, 10), ("lookups", "", "redis"): (1, 4), ("lookups", "", "slapd"): (1, 40),
+                ("creates", "", "herald"): (500, 1), ("creates", "", "redis"): (1000, 1), ("creates", "", "etcd"): (250, 1),
+                ("million", "", "herald"): (1000, 10), ("million", "many", "herald"): (500, 11)}
+    rows = {row[0]: row[1:] for row in identity_page.target_rows(identity_page.Figures(results(measured)))}
+    assert rows["1 lookups a CPU second, × Redis"] == ["0.400", "≥ 0.5", "**not met**"]
+    assert rows["1 lookups a CPU second, × OpenLDAP"] == ["4.00", "≥ 3", "met"]
+    assert rows["2 creates a second, × Redis"] == ["0.500", "≥ 0.4", "met"]
+    assert rows["2 creates a second, × etcd"] == ["2.00", "≥ 3", "**not met**"]
+    assert rows["2 creates a second, × OpenLDAP"][2] == "not measured"
+    assert rows["3 1,000,000 accounts: s until it is ready"] == ["0.500", "≤ 2", "met"]
+    assert rows["3 1,000,000 accounts: CPU of a lookup, × that of 1,000"] == ["1.10", "≤ 1.3", "met"]
+    assert rows["3 1,000,000 accounts: time of a lookup, × that of 1,000"] == ["2.00", "≤ 1.3", "**not met**"]
+
+
+def test_the_page_and_its_picture_can_be_made_of_all_cases():
+    found = results({(case.name, variant, system): (1000, 10)
+                     for case in identity.CASES for variant in case.variants for system in case.systems})
+    page = identity_page.page(found, identity.CASES)
+    assert "not measured" not in page and page.count("\n## ") == 8
+    assert identity_page.picture(found, identity.CASES).count("<circle") >= 16
+
+
+def test_what_is_a_full_measurement_and_what_is_a_part():
+    def whole(*words):
+        return campaign.parse(identity.CAMPAIGN, list(words))
+    assert whole().whole and whole("--data", "somewhere").whole and whole().million == identity.MILLION
+    for part in (["--quick"], ["--records", "10"], ["--million", "10"], ["--cases", "lookups"], ["--rounds", "1"]):
+        assert not whole(*part).whole and whole(*part).folder.name == "partial"
