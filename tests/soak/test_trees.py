@@ -49,7 +49,7 @@ def test_ten_die_at_once(story, row):
 
 
 def test_every_server_is_replaced_in_turn(story, row):
-    """A rolling restart, the root first: nobody who asks for a name is refused for it."""
+    """A rolling restart, the root first: the tree is whole again after each, and who asks for a name meanwhile is answered."""
     for at in range(SIZE):
         story.is_stopped(at)
         story.returns(at)
