@@ -97,7 +97,7 @@ CASES = [
          variants=(PLAIN, DISTURBED_BY)),
     Case("logins", kind="logins", rate=250, systems=(HERALD,), heraldd=("--verified-ttl", 0),
          variants=(PLAIN, DISTURBED_BY), repeats=2),
-    Case("logins-free", kind="logins", rate=250, systems=(HERALD,), heraldd=("--verified-ttl", 0), pinned=False,
+    Case("logins-free", kind="logins", rate=250, systems=(HERALD, LIMIT), heraldd=("--verified-ttl", 0), pinned=False,
          variants=(PLAIN, DISTURBED_BY), repeats=2),
     Case("hashing", kind="hashing", readers=200, systems=(HERALD, ARGON2ID), heraldd=("--verified-ttl", 0)),
     Case("free-100-1", pinned=False),

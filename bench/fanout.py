@@ -97,6 +97,17 @@ class Logins(threading.Thread):
         return {"sent": self.sent, "succeeded": self.succeeded}
 
 
+@contextlib.contextmanager
+def hashes():
+    """What Logins make Herald hash, in a process of its own beside the bare limit."""
+    words = [f"{BUILD}/bench/bench_hash", str(LOGINS_PER_SECOND * int(LONGEST)), str(LOGINS_PER_SECOND)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, process_group=0) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
 # --- one run ------------------------------------------------------------------------------------------------
 
 def load_command(system, case, variant, servers, folder, arguments):
@@ -123,7 +134,9 @@ def run_once(system, case, variant, arguments):
             servers = stack.enter_context(started(system, case, folder))
             command = load_command(system, case, variant, servers, folder, arguments)
             logins = None
-            if case.kind == "logins":
+            if case.kind == "logins" and system == LIMIT:
+                stack.enter_context(hashes() if variant == DISTURBED_BY else contextlib.nullcontext())
+            elif case.kind == "logins":
                 accounts = register(servers[0])  # in both variants, so that they differ in the logins alone
                 if variant == DISTURBED_BY:
                     logins = Logins(servers[0].address, accounts)

@@ -99,7 +99,9 @@ def cell(figures, case, system, *paths, scale=(), variant=PLAIN):
 
 
 def judged(title, value, most=None, least=None):
-    """A row of a target: what, the figure, the bound, whether it holds."""
+    """A row of a target: what, the figure, the bound, whether it holds. Without a bound it is there to compare with."""
+    if most is None and least is None:
+        return [title, number(value), NONE, ""]
     bound = f"≤ {most:g}" if most is not None else f"≥ {least:g}"
     if value is None:
         return [title, NONE, bound, "not measured"]

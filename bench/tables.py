@@ -162,6 +162,9 @@ def target_rows(figures):
         yield judged(f"8 p99 while 20 logins/s are hashed, {where}: × without",
                      quotient(figures.median(case, HERALD, P99, DISTURBED_BY), figures.median(case, HERALD, P99)),
                      most=1.5)
+    yield judged("8 the same, unpinned, of the bare limit beside as many hashes: × without",
+                 quotient(figures.median("logins-free", LIMIT, P99, DISTURBED_BY),
+                          figures.median("logins-free", LIMIT, P99)))
     yield judged("8 logins for each CPU s: × bare argon2id",
                  quotient(figures.median("hashing", HERALD, RATE), figures.median("hashing", ARGON2ID, RATE)),
                  least=0.95)
