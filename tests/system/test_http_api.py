@@ -317,6 +317,10 @@ def test_if_match_lets_a_change_happen_to_one_version_only(http, roll):
 
 
 # --- idempotency ------------------------------------------------------------------------------------------------
+def is_replayed(answer):
+    return answer.header("idempotency-replayed") == "true"
+
+
 def test_the_same_request_is_done_once_and_answered_twice(http):
     key = str(uuid.uuid4())
     body = {"login": new_name("user"), "password": new_secret()}
@@ -326,6 +330,19 @@ def test_the_same_request_is_done_once_and_answered_twice(http):
     assert first.json == again.json
     assert first.header("etag") == again.header("etag")
     assert first.header("location") == again.header("location")
+    assert [is_replayed(answer) for answer in (first, again)] == [False, True]
+
+
+def test_an_answer_that_is_repeated_says_so_whatever_was_done(http, roll):
+    identity, _ = create(http)
+    key = "/v1/settings/" + new_name("replay")
+    for method, where, body, status in (("PATCH", path(identity), {"name": "x"}, 200), ("DELETE", path(identity), None, 204),
+                                        ("PUT", key, b"x", 200), ("DELETE", key, None, 204)):
+        once = str(uuid.uuid4())
+        first, again = [http.request(method, where, body, token=roll.token, Idempotency_Key=once) for _ in range(2)]
+        assert first.status == again.status == status
+        assert [is_replayed(answer) for answer in (first, again)] == [False, True]
+        assert "idempotency-replayed" not in dict(http.request(method, where, body, token=roll.token).headers)
 
 
 def test_another_request_under_the_same_key_is_refused(http):
@@ -333,6 +350,7 @@ def test_another_request_under_the_same_key_is_refused(http):
     assert http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key).status == 201
     other = http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key)
     assert (other.status, other.code) == (422, "idempotency_key_reused")
+    assert not is_replayed(other)
 
 
 def test_a_repeat_is_known_even_when_the_password_that_allowed_it_is_gone(http):
