@@ -47,6 +47,10 @@ def binary():
     return path if path.is_absolute() else ROOT / path
 
 
+# With HERALD_VEILED every server speaks TLS, and so does every client: the same tests, another transport.
+VEILED = bool(os.environ.get("HERALD_VEILED"))
+
+
 def is_sanitized(path=None):
     try:
         return b"__asan_init" in (path or binary()).read_bytes()
@@ -151,7 +155,8 @@ class Server:
         self.directory = Path(directory)
         self.secret = new_secret() if secret == "" else secret
         merged = dict(options) if plain else \
-            {"data": self.directory, "listen": listen, "secret": self.secret, **RELAXED, **options}
+            {"data": self.directory, "listen": listen, "secret": self.secret, **RELAXED,
+             **({"tls": "auto"} if VEILED else {}), **options}
         self.command = [*map(str, under), str(binary()), *map(str, words), *arguments(merged)]
         self.log = []
         self.port = None
@@ -251,6 +256,7 @@ class Server:
     def client(self, source=None, name=None, veil=None):
         """veil: a Veil's arguments, of a client that speaks TLS."""
         sock = self.connect(source)
+        veil = {} if veil is None and VEILED else veil
         if veil is not None:
             sock = Veil(sock, **veil)
         client = Client(sock, name or f"client {len(self._clients) + 1} of :{self.port}")
