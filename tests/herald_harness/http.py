@@ -49,9 +49,9 @@ class Closed(AssertionError):
 class Http:
     """One connection."""
 
-    def __init__(self, server, source=None, tls=None):
+    def __init__(self, server, source=None, tls=None, host="127.0.0.1"):
         """tls: an ssl.SSLContext."""
-        self.sock = socket.create_connection(("127.0.0.1", server.http_port), Deadline().seconds,
+        self.sock = socket.create_connection((host, server.http_port), Deadline().seconds,
                                              source_address=(source, 0) if source else None)
         if tls is not None:
             self.sock = tls.wrap_socket(self.sock, server_hostname="localhost", suppress_ragged_eofs=False)

@@ -15,6 +15,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from .clock import Deadline, eventually
 from .connection import Client
 from .names import SECRET_MARK, new_name, new_secret
@@ -92,6 +94,19 @@ def reserve_port():
         port = random.SystemRandom().randrange(first, end - 1, 2)
         if port not in _reserved and _is_free(port) and _is_free(port + 1) and _reserve(port):
             return port
+
+
+def outside():
+    """An address of this machine that is not loopback, or the test is skipped."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("no network")
+        address = sock.getsockname()[0]
+    if address.startswith("127."):
+        pytest.skip("no address but loopback")
+    return address
 
 
 def environment():

@@ -130,9 +130,10 @@ def test_a_duplicated_member_is_refused(http):
     assert (answer.status, answer.json["field"]) == (422, "login")
 
 
-def test_a_body_must_be_json_of_a_told_length(http):
-    assert http.request("POST", "/v1/identities", b"{}", Content_Type="text/plain").code == "media_type_unsupported"
-    http.close()
+@pytest.mark.parametrize("media", ["text/plain", "application/jsonx", "application/jso", "application/merge-patch+json"])
+def test_a_body_is_taken_by_its_media_type(http, media):
+    assert http.request("POST", "/v1/identities", b"{}", Content_Type=media).code == "media_type_unsupported"
+    http.ends()
 
 
 def test_a_body_without_a_length_is_refused(http):
@@ -155,7 +156,7 @@ def test_what_is_not_there_is_404(http):
 
 
 def test_parameters_are_known_once_and_well_formed(http):
-    for query in ("limit=0", "limit=1001", "limit=x", "limit=", "limit=1&limit=1", "after=x", "after=", "size=1",
+    for query in ("limit=0", "limit=1001", "limit=x", "limit=", "limit=1&limit=1", "after=x", "after=", "after=cffffffffffffffff", "size=1",
                   "login=%", "login=%ff", "login=%00", "login=a&login=b", "prefix=a"):
         answer = http.get(f"/v1/identities?{query}")
         assert (answer.status, answer.code) == (400, "parameter_invalid"), query
@@ -353,6 +354,39 @@ def test_another_request_under_the_same_key_is_refused(http):
     assert not is_replayed(other)
 
 
+def refused_under(http, key, method, where, body, **more):
+    answer = http.request(method, where, body, Idempotency_Key=key, **more)
+    return answer.code == "idempotency_key_reused"
+
+
+def test_whatever_makes_it_another_change_of_an_account_is_noticed(http, roll):
+    one, _ = create(http)
+    other, _ = create(http)
+    key, admin_ = str(uuid.uuid4()), {"token": roll.token}
+    done = http.request("PATCH", path(one), {"name": "x", "password": None}, Idempotency_Key=key, **admin_)
+    assert done.status == 200
+    for method, where, body, more in (("PATCH", path(one), {"name": "y", "password": None}, {}),
+                                      ("PATCH", path(one), {"name": "x", "password": None, "login": new_name("user")}, {}),
+                                      ("PATCH", path(one), {"name": "x"}, {}),
+                                      ("PATCH", path(one), {"name": "x", "password": new_secret()}, {}),
+                                      ("PATCH", path(one), {"name": "x", "password": None}, {"If_Match": done.header("etag")}),
+                                      ("PATCH", path(other), {"name": "x", "password": None}, {}),
+                                      ("DELETE", path(one), None, {}),
+                                      ("POST", "/v1/identities", {"login": new_name("user"), "name": "x"}, {})):
+        assert refused_under(http, key, method, where, body, **more, **admin_), (method, where, body)
+    again = http.request("PATCH", path(one), {"name": "x", "password": None}, Idempotency_Key=key, **admin_)
+    assert again.json == done.json and is_replayed(again)
+
+
+def test_whatever_makes_it_another_change_of_a_setting_is_noticed(http, roll):
+    key, setting, admin_ = str(uuid.uuid4()), "/v1/settings/" + new_name("one"), {"token": roll.token}
+    done = http.request("PUT", setting, b"", Idempotency_Key=key, **admin_)
+    for method, where, body, more in (("PUT", setting, b"1", {}), ("PUT", setting + "2", b"", {}), ("DELETE", setting, None, {}),
+                                      ("PUT", setting, b"", {"If_None_Match": "*"}),
+                                      ("PUT", setting, b"", {"If_Match": done.header("etag")})):
+        assert refused_under(http, key, method, where, body, **more, **admin_), (method, where, body, more)
+
+
 def test_a_repeat_is_known_even_when_the_password_that_allowed_it_is_gone(http):
     identity, user = create(http, new_secret())
     fresh, key, last = new_secret(), str(uuid.uuid4()), str(uuid.uuid4())
@@ -372,6 +406,16 @@ def test_keys_of_one_asker_do_not_meet_those_of_another(http, roll):
         assert http.request("PATCH", path(identity), {"name": "x"}, user=user, Idempotency_Key="1").status == 200
         assert http.request("PATCH", path(identity), {"name": "y"}, token=roll.token,
                             Idempotency_Key=f"1{identity['uuid']}").status == 200
+
+
+def test_keys_of_one_admin_or_address_do_not_meet_those_of_another(http, roll):
+    for token in (roll.token, admin(roll)):
+        made = http.post("/v1/identities", {"login": new_name("user")}, token=token, Idempotency_Key="admin's")
+        assert made.status == 201 and not is_replayed(made)
+    with Http(roll, source="127.0.0.6") as elsewhere:
+        for connection in (http, elsewhere):
+            made = connection.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key="nobody's")
+            assert made.status == 201 and not is_replayed(made)
 
 
 def test_what_was_refused_is_not_remembered(http):
@@ -424,6 +468,17 @@ def test_consistency_and_concern_are_accepted_where_they_hold(http):
             assert http.get("/v1/identities?limit=1", headers={name: value}).status == 200
         answer = http.get("/v1/identities?limit=1", headers={name: wrong})
         assert (answer.status, answer.code, answer.json["field"]) == (400, "header_invalid", name)
+
+
+@pytest.mark.parametrize("name, value", [("Authorization", "Bearer x"), ("If-Match", '"1"'), ("If-None-Match", '"1"'),
+                                         ("Idempotency-Key", "k"), ("Herald-Clock", "0"), ("Herald-Consistency", "local"),
+                                         ("Herald-Write-Concern", "1"), ("Last-Event-ID", "0")])
+def test_a_header_that_is_sent_twice_is_refused(http, name, value):
+    method, where = {"If-Match": ("DELETE", f"/v1/identities/{uuid.uuid4()}"), "If-None-Match": ("PUT", "/v1/settings/x"),
+                     "Idempotency-Key": ("DELETE", "/v1/settings/x"), "Last-Event-ID": ("GET", "/v1/changes")}.get(
+                         name, ("GET", "/v1/identities"))
+    answer = http.request(method, where, b"x" if method == "PUT" else None, headers={name: value, name.lower(): value})
+    assert (answer.code, answer.json["field"]) == ("header_invalid", name)
 
 
 # --- who may ----------------------------------------------------------------------------------------------------
@@ -521,6 +576,8 @@ def test_a_setting_is_compared_and_set(http, roll):
     assert http.request("PUT", key, b"3", token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
     assert http.request("DELETE", key, token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
     assert http.get(key).body == b"2"
+    for wrong in ({"If_Match": "*"}, {"If_None_Match": '"1"'}, {"If_Match": first.header("etag"), "If_None_Match": "*"}):
+        assert http.request("PUT", key, b"3", token=roll.token, **wrong).code == "header_invalid"
 
 
 def test_a_put_of_a_setting_is_repeated(http, roll):
@@ -543,6 +600,9 @@ def test_settings_are_listed_by_prefix_and_paged(start):
         assert [one["key"] for one in page["settings"]] == ["b/1", "b/2"]
         page = http.get(f"/v1/settings?prefix=b/&limit=2&after={page['next']}").json
         assert ([one["key"] for one in page["settings"]], page["next"]) == (["b/3"], None)
+        for wrong in ("after=x", "after=", "after=k0", "after=kzz", "after=k00", "after=c0000000000000001", "limit=0", "login=a",
+                      "prefix=" + "x" * 256):
+            assert http.get(f"/v1/settings?{wrong}").code == "parameter_invalid", wrong
 
 
 @pytest.mark.parametrize("key", ["a%20b", "a%00", "%c3%a9", "x" * 256, "a%zz"])

@@ -3,12 +3,14 @@ survives a kill."""
 
 import base64
 import random
+import select
 import subprocess
 import threading
 
 import pytest
 
 from herald_harness import Closed, Http, admin, eventually, new_name, new_secret
+from herald_harness.connection import wait_for
 
 CURL = ["curl", "-sS", "-m", "20"]
 
@@ -210,6 +212,14 @@ def test_an_account_that_changes_is_told_no_more(start):
         http.request("PATCH", path, {"password": new_secret()}, token=token)
         with pytest.raises(Closed):
             follower.event()
+
+
+def test_a_follower_hears_from_time_to_time_that_the_server_is_there(start):
+    server = start(http_idle_timeout="1s")
+    with Http(server) as follower:
+        follower.follow()
+        assert wait_for(follower.sock, select.POLLIN, 60)  # it comes every 15 s
+        assert follower.event() == {"comment": "still here"}
 
 
 def test_a_follower_that_does_not_read_costs_a_cursor(start):

@@ -55,12 +55,19 @@ def by_shard(server, connections):
     return [http for http in connections if http not in awake], awake
 
 
-def say(http, user, activity):
-    """An activity over HTTP, of which the answer is not awaited."""
-    body = json.dumps(activity)
-    basic = base64.b64encode(":".join(user).encode()).decode()
-    http.send(f"POST /v1/activities HTTP/1.1\r\nHost: h\r\nAuthorization: Basic {basic}\r\n"
+def basic(user):
+    return "Basic " + base64.b64encode(":".join(user).encode()).decode()
+
+
+def ask(http, method, path, body, authorization):
+    """A request of which the answer is not awaited."""
+    body = json.dumps(body)
+    http.send(f"{method} {path} HTTP/1.1\r\nHost: h\r\nAuthorization: {authorization}\r\n"
               f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+
+
+def say(http, user, activity):
+    ask(http, "POST", "/v1/activities", activity, basic(user))
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -134,3 +141,23 @@ def test_a_login_that_was_found_before_the_change_opens_no_session_after_it(star
         assert other.answer().code == "credentials_wrong"
         server.anonymous().publish({"said": "last"})
         listener.hear(said="last")
+
+
+def test_a_password_that_was_replaced_meanwhile_changes_nothing(start):
+    """Two changes wait to be applied: the second was allowed by the password that the first one takes away."""
+    server = start(shards=2)
+    token = admin(server)
+    with Http(server) as http, Http(server) as owner, Http(server) as other:
+        path, user = create(http)
+        assert owner.request("PATCH", path, {"name": "before"}, user=user).status == 200  # remembered as right
+
+        def proposed(count):
+            eventually(lambda: f"herald_proposals_waiting {count}\n" in other.get("/metrics").body.decode(), "it is proposed")
+        with frozen(server, "storage"):
+            ask(http, "PATCH", path, {"password": None}, f"Bearer {token}")
+            proposed(1)
+            ask(owner, "PATCH", path, {"name": "after"}, basic(user))
+            proposed(2)
+        assert http.answer().json["name"] == "before"
+        assert owner.answer().code == "credentials_wrong"
+        assert http.get(path).json["name"] == "before"

@@ -1,5 +1,6 @@
 """TLS on the stream's port: told from a line by its first bytes, held to version 1.3, and otherwise the same."""
 
+import json
 import os
 import re
 import select
@@ -10,7 +11,7 @@ import threading
 
 import pytest
 from herald_harness import (Client, Library, Peer, Server, Veil, fingerprint, make_certificate, new_name, new_secret,
-                            openssl, run, trusting)
+                            openssl, outside, run, trusting)
 
 OWN = "tls_certificate.pem"
 
@@ -121,6 +122,30 @@ def test_a_long_stream_arrives_whole(secured):
         listener.hear(**activity)
     listener.close()
     speaker.close()
+
+
+def test_many_readers_hear_everything_in_order(start):
+    """A hundred over TLS hear byte for byte what one without hears; one of them reads only when all is said."""
+    server = start(tls="auto")
+    bare = server.anonymous()
+    readers = [server.client(veil={}).login() for _ in range(100)]
+    speakers = [server.client(veil={}).login(), server.anonymous()]
+    slow_socket = socket.socket()
+    slow_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow_socket.connect(("127.0.0.1", server.port))
+    slow = Client(Veil(slow_socket)).login()
+    for number in range(150):
+        for who, speaker in enumerate(speakers):
+            speaker.publish({"who": who, "number": number, "pad": "x" * (4096 if (number + who) % 3 == 0 else number)})
+            speaker.publish({"who": who, "number": number, "small": True})
+    heard = [bare.receive_line() for _ in range(600)]
+    for who in range(2):
+        said = [message for message in map(json.loads, heard) if message["activity"]["who"] == who]
+        assert [message["activity"]["number"] for message in said] == [number for number in range(150) for _ in range(2)]
+    for reader in [*readers, *speakers, slow]:
+        assert [reader.receive_line() for _ in range(600)] == heard
+        assert reader.quiet_now()
+    slow.close()
 
 
 class Hand:
@@ -360,19 +385,6 @@ def test_other_machines_are_not_served_in_the_clear(tmp_path):
     assert run("--check", listen="[::1]:0", data=data).returncode == 0
     done = run("--check", "-lh", "0.0.0.0", data=data)
     assert done.returncode == 2 and "-lh" in done.stderr
-
-
-def outside():
-    """An address of this machine that is not loopback, or a skip."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect(("192.0.2.1", 9))
-        except OSError:
-            pytest.skip("no network")
-        address = sock.getsockname()[0]
-    if address.startswith("127."):
-        pytest.skip("no address but loopback")
-    return address
 
 
 def from_outside(server):
