@@ -2,13 +2,17 @@
 
 import json
 import os
+import socket
 import subprocess
+import sys
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from herald_harness import Http, Server, admin, control, eventually, new_name, new_secret, openapi
+from herald_harness import Deadline, Http, Server, admin, control, eventually, new_name, new_secret, openapi
+from herald_harness.places import need_root
 from herald_harness.server import binary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +107,7 @@ def test_a_login_is_taken_without_regard_to_case(http):
     ({"login": "a", "name": 7}, "name"),
     ({"login": "a", "name": "x" * 257}, "name"),
     ({"login": "a", "name": "two\nlines"}, "name"),
+    ({"login": "a", "name": "a\x7fb"}, "name"),
     ({"login": "a", "password": ""}, "password"),
     ({"login": "a", "password": "x" * 1025}, "password"),
     ({"login": "a", "password": 5}, "password"),
@@ -544,6 +549,7 @@ def test_a_setting_is_bytes_under_a_key(http, roll):
     assert put.json["size"] == 256
     got = http.get(key)
     assert (got.status, got.body, got.header("etag")) == (200, value, put.header("etag"))
+    assert got.header("x-content-type-options") == "nosniff"  # it may look like a page
     assert http.get(key, If_None_Match=put.header("etag")).status == 304
     assert http.get(key.replace("app", "%61pp")).status == 200
     assert http.request("PUT", key, b"", token=roll.token).json["size"] == 0
@@ -630,6 +636,59 @@ def test_tokens_are_made_listed_and_revoked_on_the_servers_machine(start):
     assert (server.directory / "control.sock").stat().st_mode & 0o777 == 0o600
     server.stop()
     assert not (server.directory / "control.sock").exists()
+
+
+def at_control(server):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(Deadline().seconds)
+    sock.connect(str(server.directory / "control.sock"))
+    return sock
+
+
+def closed(sock):
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:  # something was left unread
+        return True
+
+
+def test_the_control_socket_takes_few_who_say_little(start):
+    server = start()
+    with ExitStack() as stack:
+        talks = [stack.enter_context(at_control(server)) for _ in range(16)]
+        assert closed(stack.enter_context(at_control(server)))
+        talks[0].sendall(b"x" * 5000)
+        assert closed(talks[0])
+        for question in (b"{}\n{}\n", b"no json\n"):  # one at a time is what is asked; the first is answered
+            sock = talks.pop()
+            sock.sendall(question)
+            assert b'"invalid"' in sock.recv(4096)
+        assert len(talks) == 14
+    assert admin(server)
+
+
+STRANGER = """
+import socket
+sock = socket.socket(socket.AF_UNIX)
+sock.connect("control.sock")
+try:
+    sock.sendall(b'{"command":"token_add","label":"mine"}\\n')
+    print(sock.recv(4096))
+except ConnectionError:
+    print(b"")
+"""
+
+
+def test_the_control_socket_is_for_the_servers_own_user(start):
+    """Also where a mode or a list of rights has let somebody else in."""
+    need_root()
+    server = start()
+    server.directory.chmod(0o755)
+    (server.directory / "control.sock").chmod(0o666)
+    done = subprocess.run([sys.executable, "-c", STRANGER], cwd=server.directory, user=65534, group=65534, extra_groups=[],
+                          capture_output=True, text=True, check=False)
+    assert done.stdout == "b''\n", done
+    assert control(server, command="token_list")["tokens"] == []
 
 
 # --- health and metrics -----------------------------------------------------------------------------------------
