@@ -438,8 +438,13 @@ DONE, UNREACHABLE, UNKNOWN = 0, 3, 4
 class Relay:
     """Between a client and a server: passes bytes on, until it is told not to."""
 
-    def __init__(self, port):
-        self.listening, self.port = socket.create_server(("127.0.0.1", 0)), port
+    def __init__(self, port, buffer=None):
+        """buffer: so many bytes at a time, and no more in the kernel than it must have."""
+        self.listening, self.port, self.piece = socket.socket(), port, buffer or 1 << 16
+        if buffer is not None:
+            self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.listening.bind(("127.0.0.1", 0))
+        self.listening.listen()
         self.address = "127.0.0.1:%d" % self.listening.getsockname()[1]
         self.cut = False
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -457,7 +462,7 @@ class Relay:
         with client, socket.create_connection(("127.0.0.1", self.port)) as server:
             while True:
                 for one in select.select([client, server], [], [])[0]:
-                    data = one.recv(1 << 16)
+                    data = one.recv(self.piece)
                     if not data:
                         return
                     if one is client:
@@ -534,6 +539,20 @@ def test_a_session_says_and_hears_much_over_tls(secured, session):
         one.hears(n=number)
     one.logout()
     assert one.ends(DONE)["unsent"] == 0
+
+
+def test_a_session_says_all_to_who_reads_slowly(secured, session):
+    """The last words are sealed long before the socket takes them; nothing that is heard wakes the session meanwhile."""
+    listener = secured.anonymous()
+    with Relay(secured.port, buffer=4096) as relay:
+        one = session(relay.address, tls=FIRST_USE)
+        one.expect("MET")
+        one.logged_in()
+        relay.cut = True
+        one.tell("burst 5000")
+        for number in range(5000):
+            listener.hear(n=number)
+        one.tell("close")
 
 
 def test_a_session_notices_who_does_not_speak_tls(start, session):
