@@ -273,6 +273,7 @@ def test_what_follows_a_refusal_is_read_over_so_that_it_arrives_but_not_for_ever
         http.send(refused + b"x" * 500000)  # to be closed with this unread would be a reset
         assert http.answer().status == 505
         assert http.sock.recv(1) == b""
+        http.send(b"x" * 100000)  # and still is
     with Http(server) as http:
         http.send(refused)
         assert http.answer().status == 505
