@@ -137,6 +137,21 @@ def test_what_http_does_holds_on_its_server_and_register_respects_it(start):
         assert here.post("/v1/identities", {"login": user[0]}).status == 201
 
 
+def test_a_name_that_http_gave_away_meanwhile_is_another_s(start):
+    """docs/http.md, Servers in a tree: registered elsewhere, and not an account here yet."""
+    first, second = grow(start, SHAPES["chain of 2"])
+    name, secret = first.register()
+    with Http(second) as http:
+        heir = new_secret()
+        assert http.post("/v1/identities", {"login": name, "password": heir}).status == 201
+    for _ in range(2):
+        client = second.client()
+        client.send_login(name, secret)
+        client.expect_refusal("LOGIN_FAILED", info="unknown user or wrong secret")
+    second.client().login(name, heir)
+    first.client().login(name, secret)
+
+
 def test_many_register_at_once_on_all_servers(start):
     """seed 004, REGISTER: locks of many names cross each other and all succeed."""
     servers = grow(start, SHAPES["star of 4"])
