@@ -382,6 +382,21 @@ def test_new_accounts_are_limited_by_address(start):
             assert http.post("/v1/identities", {"login": new_name("user")}, token=token).status == 201
 
 
+def test_activities_are_limited_by_what_a_connection_says(start):
+    server = start(publish_limit="64KiB")
+    with Http(server) as http:
+        user = (new_name("user"), new_secret())
+        assert http.post("/v1/identities", {"login": user[0], "password": user[1]}).status == 201
+        listener = server.anonymous()
+        heard = 0
+        while (said := http.post("/v1/activities", {"pad": "x" * 8000}, user=user)).status == 202:
+            heard += 1
+            listener.hear()
+        assert heard > 0
+        assert (said.status, said.code) == (429, "too_many_requests")
+        assert int(said.header("retry-after")) >= 1
+
+
 # --- stopping ---------------------------------------------------------------------------------------------------
 def test_a_stopping_server_answers_what_was_asked_and_closes_the_idle(start):
     server = start(drain_timeout="10s")
@@ -404,6 +419,16 @@ def test_a_stopping_server_answers_what_was_asked_and_closes_the_idle(start):
         assert (answer.status, answer.header("connection")) in ((201, "close"), (503, "close"))
         busy.ends()
     assert server.wait_exit() == 0
+
+
+def test_who_waits_for_a_clock_is_answered_when_the_server_stops(start):
+    server = start(shards=1, drain_timeout="2s")  # and not when it has waited for long enough
+    with Http(server) as waiting, Http(server) as other:
+        waiting.send("GET /v1/identities HTTP/1.1\r\nHost: h\r\nHerald-Clock: 1.9\r\n\r\n")
+        assert other.get("/health/live").status == 200  # so it has been read
+        server.signal(15)
+        assert waiting.answer().code == "clock_not_reached"
+        waiting.ends()
 
 
 def test_the_port_nobody_asked_for_may_be_taken(start):

@@ -443,6 +443,7 @@ class Relay:
         self.listening, self.port, self.piece = socket.socket(), port, buffer or 1 << 16
         if buffer is not None:
             self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            self.listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         self.listening.bind(("127.0.0.1", 0))
         self.listening.listen()
         self.address = "127.0.0.1:%d" % self.listening.getsockname()[1]
