@@ -8,6 +8,7 @@
 #include "cli/prompt.h"
 #include "cli/saved.h"
 #include "cli/signals.h"
+#include "client/where.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -96,18 +97,22 @@ static enum outcome find_secret(struct wish *wish, bool registers) {
 
 // --- the session ----------------------------------------------------------------------------------------
 
-// Servers that are known by their keys from an earlier time.
+static int know_one(void *context, const char *server, const char *key) {
+    herald *session = context;
+    struct where where;
+    if (!where_parse(str_of(server), &where)) return 0; // only HTTP knows such names
+    if (herald_know(session, server, key) == 0) return 0;
+    say("known_servers, %s: %s", server, herald_error(session));
+    return 1;
+}
+
+// Servers that are known by their keys from an earlier time: all of them, for any may be redirected to.
 static bool know(herald *session, const struct wish *wish) {
-    char key[COURIER_KEY_SIZE];
     struct err err = {0};
-    for (size_t i = 0; wish->tls && !wish->ca && i < wish->server_count; i++) {
-        int found = known_find(wish->servers[i], key, &err);
-        if (found > 0 && herald_know(session, wish->servers[i], key) == 0) continue;
-        if (found == 0) continue;
-        say("%s", found < 0 ? err.text : herald_error(session));
-        return false;
-    }
-    return true;
+    if (!wish->tls || wish->ca) return true;
+    int status = known_each(know_one, session, &err);
+    if (status < 0) say("%s", err.text);
+    return status == 0;
 }
 
 static void meet(const struct call *call, const struct herald_event *event) {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define MOST (1u << 20)
@@ -26,21 +27,41 @@ static void name_of(const char *server, char name[PLACE_MAX]) {
                             : ":3780");
 }
 
-static bool take_line(struct str line, const char *name, char key[COURIER_KEY_SIZE]) {
-    size_t len = strlen(name);
-    if (line.len <= len + 1 || memcmp(line.ptr, name, len) != 0 || line.ptr[len] != ' ') return false;
-    struct str found = {line.ptr + len + 1, line.len - len - 1};
-    return found.len > 7 && memcmp(found.ptr, "SHA256:", 7) == 0 && str_copy(found, key, COURIER_KEY_SIZE);
+struct line {
+    char name[PLACE_MAX], key[COURIER_KEY_SIZE];
+};
+
+static bool read_line(struct str text, struct line *line) {
+    const char *blank = memchr(text.ptr, ' ', text.len);
+    if (!blank) return false;
+    struct str name = {text.ptr, (size_t)(blank - text.ptr)};
+    struct str key = {blank + 1, text.len - name.len - 1};
+    return key.len > 7 && memcmp(key.ptr, "SHA256:", 7) == 0 && str_copy(name, line->name, PLACE_MAX) &&
+           str_copy(key, line->key, COURIER_KEY_SIZE);
+}
+
+// The last line that is one, off `text`. False: there is none.
+static bool last_line(struct str *text, struct line *line) {
+    while (text->len > 0) {
+        if (text->ptr[text->len - 1] == '\n') text->len--;
+        const char *before = text->len > 0 ? memrchr(text->ptr, '\n', text->len) : NULL;
+        size_t start = before ? (size_t)(before + 1 - text->ptr) : 0;
+        struct str one = {text->ptr + start, text->len - start};
+        text->len = start;
+        if (one.len > 0 && read_line(one, line)) return true;
+    }
+    return false;
 }
 
 static int find(struct str text, const char *name, char key[COURIER_KEY_SIZE]) {
-    while (text.len > 0) {
-        const char *end = memchr(text.ptr, '\n', text.len);
-        size_t len = end ? (size_t)(end - text.ptr) : text.len;
-        if (take_line((struct str){text.ptr, len}, name, key)) return 1;
-        text = end ? (struct str){end + 1, text.len - len - 1} : (struct str){0};
+    struct line line;
+    int found = 0;
+    while (last_line(&text, &line)) { // the first one counts
+        if (strcasecmp(line.name, name) != 0) continue;
+        memcpy(key, line.key, COURIER_KEY_SIZE);
+        found = 1;
     }
-    return 0;
+    return found;
 }
 
 static int read_all(const char *path, struct buf *text, struct err *err) {
@@ -59,6 +80,19 @@ int known_find(const char *server, char key[COURIER_KEY_SIZE], struct err *err) 
     if (!found) found = find(buf_str(&text), name, key);
     buf_free(&text);
     return found;
+}
+
+int known_each(int (*take)(void *context, const char *server, const char *key), void *context,
+               struct err *err) {
+    char path[PLACE_MAX];
+    struct buf text = {0};
+    struct line line;
+    if (known_path(path, NULL)) return 0;
+    int status = read_all(path, &text, err);
+    struct str rest = buf_str(&text);
+    while (!status && last_line(&rest, &line)) status = take(context, line.name, line.key);
+    buf_free(&text);
+    return status;
 }
 
 int known_add(const char *server, const char *key, struct err *err) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 struct known {
@@ -53,7 +54,7 @@ void trust_close(struct trust *trust) {
 
 static struct known *find(const struct trust *trust, const char *server) {
     for (size_t i = 0; i < trust->count; i++)
-        if (strcmp(trust->known[i].server, server) == 0) return &trust->known[i];
+        if (strcasecmp(trust->known[i].server, server) == 0) return &trust->known[i];
     return NULL;
 }
 

@@ -35,6 +35,7 @@ struct proposer {
     bool failing;     // the storage thread's: the last batch failed; its end is logged
     struct watches *watches;
     _Atomic uint64_t clock, epoch; // durable
+    _Atomic uint64_t ended;        // the clock of the latest durable change that ended sessions
     _Atomic uint64_t batches, outcomes[OUTCOME_FAILED + 1];
 };
 
@@ -46,14 +47,20 @@ static uint64_t now_us(void) {
 
 // --- one batch --------------------------------------------------------------------------------------------
 
+struct clocks { // after a batch
+    uint64_t last, ended;
+};
+
 // Applies and commits. On -1 nothing of the batch has happened and err says why.
-static int commit_batch(struct proposer *proposer, struct proposal *batch, uint64_t *clock, struct err *err) {
+static int commit_batch(struct proposer *proposer, struct proposal *batch, struct clocks *clocks,
+                        struct err *err) {
     struct store *store = proposer->store;
     if (store_begin(store, err) != 0) return -1;
     for (struct proposal *p = batch; p; p = p->next) {
         enum outcome outcome = store_apply(store, &p->change, &p->answer, err);
         if (outcome == OUTCOME_FAILED) goto fail;
-        if (outcome == OUTCOME_DONE) *clock = p->answer.clock;
+        if (outcome == OUTCOME_DONE) clocks->last = p->answer.clock;
+        if (p->answer.ended) clocks->ended = p->answer.clock;
         if (p->answer.ended && watches_end(proposer->watches, &p->answer) != 0) {
             (void)err_set(err, ERR_MEMORY, "memory is out");
             goto fail;
@@ -118,14 +125,16 @@ static void *storage_thread(void *context) {
     struct proposal *batch;
     while ((batch = take_batch(proposer))) {
         struct err err = {0};
-        uint64_t began_us = now_us(), before = proposer_clock(proposer), clock = before;
-        bool failed = commit_batch(proposer, batch, &clock, &err) != 0;
+        uint64_t began_us = now_us(), before = proposer_clock(proposer);
+        struct clocks clocks = {.last = before, .ended = proposer_ended(proposer)};
+        bool failed = commit_batch(proposer, batch, &clocks, &err) != 0;
         if (failed) {
             fail_batch(batch, &err);
         } else {
-            atomic_store(&proposer->clock, clock);
+            atomic_store(&proposer->ended, clocks.ended);
+            atomic_store(&proposer->clock, clocks.last);
             atomic_fetch_add_explicit(&proposer->batches, 1, memory_order_relaxed);
-            if (clock != before) watches_tell(proposer->watches, clock);
+            if (clocks.last != before) watches_tell(proposer->watches, clocks.last);
         }
         answer(proposer, batch, began_us);
         // Nothing is lost when this fails; a disk that stays bad shows at the next commit.
@@ -224,6 +233,10 @@ void proposer_close(struct proposer *proposer) {
 
 uint64_t proposer_clock(struct proposer *proposer) {
     return atomic_load(&proposer->clock);
+}
+
+uint64_t proposer_ended(struct proposer *proposer) {
+    return atomic_load(&proposer->ended);
 }
 
 uint64_t proposer_epoch(struct proposer *proposer) {

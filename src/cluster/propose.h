@@ -36,6 +36,9 @@ void proposer_close(struct proposer *proposer);
 // lookup saw is then never newer than what it says.
 uint64_t proposer_clock(struct proposer *proposer);
 uint64_t proposer_epoch(struct proposer *proposer);
+// The clock of the latest durable change that ended sessions; any thread. It moves before the change is
+// answered: a watcher that was told of as much has heard of every account whose sessions must end.
+uint64_t proposer_ended(struct proposer *proposer);
 
 // --- watching ---------------------------------------------------------------------------------------------
 // An account whose open sessions must end: renamed, given a new secret, or deleted.

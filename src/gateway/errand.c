@@ -21,10 +21,17 @@ static void put_tag(struct gate *gate, uint64_t version) {
     (void)buf_printf(&gate->header, "ETag: \"%" PRIu64 "\"\r\n", version);
 }
 
+// Of an answer that was given before it says so: nothing was done for it now.
+static void begin_answer(struct call *call, const struct answer *answer) {
+    call_fresh(call);
+    if (answer->outcome == OUTCOME_REPEATED)
+        (void)buf_append_text(&call->gate->header, "Idempotency-Replayed: true\r\n");
+}
+
 static void answer_account(struct call *call, const struct answer *answer) {
     struct gate *gate = call->gate;
     char uuid[UUID_TEXT_SIZE];
-    call_fresh(call);
+    begin_answer(call, answer);
     put_tag(gate, answer->version);
     if (answer->kind == CHANGE_CREATE) {
         uuid_format(&answer->account.uuid, uuid);
@@ -39,7 +46,7 @@ static void answer_setting(struct call *call, const struct answer *answer) {
     struct setting setting = {
         .version = answer->version, .modified_ms = answer->at_ms, .size = change->value.len};
     str_copy(str_of(change->setting), setting.key, sizeof setting.key);
-    call_fresh(call);
+    begin_answer(call, answer);
     put_tag(call->gate, answer->version);
     if (setting_write(&call->gate->body, &setting) != 0) call->conn->doomed = true;
     call_json(call, 200);
@@ -51,7 +58,7 @@ static void answer_done(struct call *call, const struct answer *answer) {
     case CHANGE_MODIFY: answer_account(call, answer); break;
     case CHANGE_SETTING_PUT: answer_setting(call, answer); break;
     default:
-        call_fresh(call);
+        begin_answer(call, answer);
         call_reply(call, 204, NULL);
         break;
     }

@@ -218,23 +218,26 @@ static int put_request_body(struct buf *out, const struct route *route) {
     return rc;
 }
 
-static int put_answer(struct buf *out, struct str status, struct str schema) {
-    bool problem = status.ptr[0] >= '4';
+static int put_answer(struct buf *out, const struct route *route, struct str status, struct str schema) {
+    bool problem = status.ptr[0] >= '4', repeats = status.ptr[0] == '2' && route->prepare != NULL;
     int rc = buf_printf(out, "        \"%.*s\":\n", (int)status.len, status.ptr);
     if (problem) return rc | buf_append_text(out, "          $ref: '#/components/responses/Problem'\n");
     rc |= buf_append_text(out, "          description: Done.\n");
+    if (repeats)
+        rc |= buf_append_text(
+            out, "          headers: {Idempotency-Replayed: {$ref: '#/components/headers/Replayed'}}\n");
     return rc | (schema.len > 0 ? put_content(out, "          ", schema) : 0);
 }
 
 // "200 Identity,304,404"
-static int put_listed(struct buf *out, const char *list) {
+static int put_listed(struct buf *out, const struct route *route, const char *list) {
     int rc = 0;
     while (*list != '\0') {
         size_t len = strcspn(list, ",");
         const char *blank = memchr(list, ' ', len);
         size_t status = blank != NULL ? (size_t)(blank - list) : len;
         struct str schema = {blank != NULL ? blank + 1 : list, blank != NULL ? len - status - 1 : 0};
-        rc |= put_answer(out, (struct str){list, status}, schema);
+        rc |= put_answer(out, route, (struct str){list, status}, schema);
         list += len + (list[len] == ',');
     }
     return rc;
@@ -242,12 +245,12 @@ static int put_listed(struct buf *out, const char *list) {
 
 // What follows from who may and what is taken.
 static int put_answers(struct buf *out, const struct route *route) {
-    int rc = buf_append_text(out, "      responses:\n") | put_listed(out, route->gives);
+    int rc = buf_append_text(out, "      responses:\n") | put_listed(out, route, route->gives);
     if (route->who == WHO_ANYONE) return rc;
-    rc |= put_listed(out, "400,401,403,429,503");
-    if (route->takes != TAKES_NOTHING) rc |= put_listed(out, "411,413");
-    if (route->takes == TAKES_JSON || route->takes == TAKES_PATCH) rc |= put_listed(out, "415");
-    if (route->prepare != NULL && strstr(route->gives, "422") == NULL) rc |= put_listed(out, "422");
+    rc |= put_listed(out, route, "400,401,403,429,503");
+    if (route->takes != TAKES_NOTHING) rc |= put_listed(out, route, "411,413");
+    if (route->takes == TAKES_JSON || route->takes == TAKES_PATCH) rc |= put_listed(out, route, "415");
+    if (route->prepare != NULL && strstr(route->gives, "422") == NULL) rc |= put_listed(out, route, "422");
     return rc;
 }
 
@@ -292,6 +295,12 @@ int gateway_openapi(struct buf *out) {
         rc |= put_route(out, route);
     }
     rc |= buf_append_text(out, "components:\n"
+                               "  headers:\n"
+                               "    Replayed:\n"
+                               "      description: >-\n"
+                               "        The request was done before, under its Idempotency-Key; this is the "
+                               "answer that it got then.\n"
+                               "      schema: {const: \"true\"}\n"
                                "  responses:\n"
                                "    Problem:\n"
                                "      description: What is wrong, and what to do.\n"

@@ -105,7 +105,8 @@ static int start_threads(struct pool *pool, unsigned threads) {
     pthread_sigmask(SIG_BLOCK, &all, &before);
     while (errnum == 0 && pool->thread_count < threads) {
         errnum = pthread_create(&pool->threads[pool->thread_count], &attributes, worker, pool);
-        if (errnum == 0) pool->thread_count++;
+        if (errnum != 0) break;
+        (void)pthread_setname_np(pool->threads[pool->thread_count++], "worker");
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);

@@ -22,7 +22,8 @@ int tls_error(struct err *err, const char *what) {
 static SSL_CTX *common(const SSL_METHOD *method) {
     SSL_CTX *made = SSL_CTX_new(method);
     if (made == NULL) return NULL;
-    SSL_CTX_set_options(made, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    // What was read is wiped in OpenSSL's memory, too: passwords are.
+    SSL_CTX_set_options(made, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_mode(made, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(made, 0);

@@ -104,7 +104,7 @@ static void desk_verify(struct desk *desk, struct request *request) {
         desk_busy(request);
 }
 
-static void desk_login_account(struct desk *desk, struct request *request) {
+void desk_login_account(struct desk *desk, struct request *request) {
     int found = desk_look_up(desk, request);
     if (found < 0) {
         desk_answer(request, VERDICT_BUSY, "",

@@ -28,6 +28,7 @@ static inline struct request *job_request(struct job *job) {
 
 // --- desk.c
 void desk_login_ok(struct desk *desk, struct request *request);
+void desk_login_account(struct desk *desk, struct request *request); // by the secret of whoever has the name
 void desk_busy(struct request *request);
 void desk_register_taken(struct request *request);
 void desk_register_done(struct desk *desk, struct request *request, enum outcome result);

@@ -24,13 +24,15 @@ void settle_await(struct lock *lock, struct request *login) {
     lock->waiting = waiting;
 }
 
-static void settle_answer_waiting(struct settle *settle, bool ok) {
+static void settle_answer_waiting(struct settle *settle, enum outcome result) {
     struct request *waiting = settle->lock->waiting, *request, *next;
     settle->lock->waiting = NULL;
     DL_FOREACH_SAFE(waiting, request, next) {
         DL_DELETE(waiting, request);
-        if (ok)
+        if (result == OUTCOME_DONE)
             desk_login_ok(settle->desk, request);
+        else if (result == OUTCOME_TAKEN)
+            desk_login_account(settle->desk, request); // somebody else's
         else
             desk_busy(request);
     }
@@ -42,7 +44,7 @@ static void settle_end(struct settle *settle, enum outcome result) {
     struct request *ours = settle->lock->ours ? settle->lock->request : NULL;
     if (result == OUTCOME_FAILED)
         log_error(L_MSG("account not stored"), L_STR("why", settle->proposal.err.text));
-    settle_answer_waiting(settle, result == OUTCOME_DONE);
+    settle_answer_waiting(settle, result);
     if (result == OUTCOME_FAILED)
         locks_unsettled(&stream->node.locks, settle->lock, loop_now(stream->loop));
     else
@@ -83,7 +85,7 @@ void settle_start(struct desk *desk, struct lock *lock, const struct address *fr
     struct settle *settle = calloc(1, sizeof *settle);
     if (settle == NULL) {
         struct settle nothing = {.desk = desk, .lock = lock};
-        settle_answer_waiting(&nothing, false);
+        settle_answer_waiting(&nothing, OUTCOME_FAILED);
         if (lock->ours) desk_register_done(desk, lock->request, OUTCOME_FAILED);
         locks_unsettled(&stream->node.locks, lock, loop_now(stream->loop));
         return;

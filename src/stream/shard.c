@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -214,7 +215,7 @@ static void shard_nothing(void *context) {
 // ----------------------------------------------------------------------------
 
 bool shard_is_told(const struct shard *shard) {
-    return shard->told == proposer_clock(shard->hub->proposer);
+    return shard->told >= proposer_ended(shard->hub->proposer);
 }
 
 bool shard_has_ended(const struct shard *shard, const struct uuid *account, uint64_t as_of) {
@@ -305,6 +306,9 @@ int shard_start(struct shard *shard, struct hub *hub, unsigned participant,
         shard_free(shard);
         return err_system(err, failed, "cannot start a thread");
     }
+    char name[16]; // all that Linux keeps
+    (void)snprintf(name, sizeof name, "shard %u", participant % 10000);
+    (void)pthread_setname_np(shard->thread, name);
     shard->running = true;
     return 0;
 }

@@ -5,25 +5,27 @@
     Library  a session of libherald                 (library.py)
     Peer     a hand-made server at a link's end     (peer.py)
     Swarm    hundreds of clients in one loop        (swarm.py)
-    Http     an HTTP connection              (http.py)
+    Http     an HTTP connection                     (http.py)
     Veil     TLS on a connection                    (veil.py)
     exact    JSON compared value for value          (values.py)
+    frozen   a server with threads held still       (freezer.py)
 """
 
 from .clock import Deadline, eventually
 from .connection import Client, Connection, Message
+from .freezer import frozen
 from .http import Closed, Http, admin, control, openapi
 from .library import Fake, Library, Visitor, built
 from .names import new_id, new_name, new_secret
 from .peer import Parent, Peer
-from .server import Server, binary, reserve_port, run
+from .server import Server, binary, outside, reserve_port, run
 from .swarm import Swarm, SwarmClient
 from .values import Members, Number, exact, stamped, without_stamp
 from .veil import Veil, fingerprint, make_certificate, openssl, trusting
 
 __all__ = [
     "Client", "Closed", "Connection", "Deadline", "Fake", "Http", "Library", "Members", "Message", "Number", "Parent", "Peer",
-    "Server", "Swarm", "SwarmClient", "Veil", "Visitor", "admin", "binary", "control", "built", "eventually", "exact", "fingerprint",
-    "make_certificate", "new_id", "new_name", "new_secret", "openapi", "openssl", "reserve_port", "run", "stamped", "trusting",
+    "Server", "Swarm", "SwarmClient", "Veil", "Visitor", "admin", "binary", "control", "built", "eventually", "exact", "fingerprint", "frozen",
+    "make_certificate", "new_id", "new_name", "new_secret", "openapi", "openssl", "outside", "reserve_port", "run", "stamped", "trusting",
     "without_stamp",
 ]

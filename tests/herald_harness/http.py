@@ -49,9 +49,9 @@ class Closed(AssertionError):
 class Http:
     """One connection."""
 
-    def __init__(self, server, source=None, tls=None):
+    def __init__(self, server, source=None, tls=None, host="127.0.0.1"):
         """tls: an ssl.SSLContext."""
-        self.sock = socket.create_connection(("127.0.0.1", server.http_port), Deadline().seconds,
+        self.sock = socket.create_connection((host, server.http_port), Deadline().seconds,
                                              source_address=(source, 0) if source else None)
         if tls is not None:
             self.sock = tls.wrap_socket(self.sock, server_hostname="localhost", suppress_ragged_eofs=False)
@@ -236,12 +236,16 @@ def check_answer(method, path, answer):
         assert answer.status in (204, 400, 404, 405, 501, 503), answer
         return
     assert str(answer.status) in operation["responses"], f"{method} {path} is not said to answer {answer}"
-    content = _resolve(operation["responses"][str(answer.status)]).get("content", {})
+    response = _resolve(operation["responses"][str(answer.status)])
+    content = response.get("content", {})
     media = (answer.header("content-type") or "").split(";")[0]
     assert media in content or (not content and not answer.body), f"{method} {path}: {answer}"
     if method != "HEAD" and answer.status < 400 and media == "application/json":
         jsonschema.Draft202012Validator({**content[media]["schema"], **{"components": openapi()["components"]}}).validate(
             answer.json)
+    replayed = answer.header("idempotency-replayed")
+    if replayed is not None:
+        jsonschema.validate(replayed, _resolve(response["headers"]["Idempotency-Replayed"])["schema"])
     # Whoever is refused by the look of it is told nothing of the roll.
     if not path.startswith(("/health", "/metrics")) and answer.status not in (411, 413, 415):
         assert re.fullmatch(r"\d+\.\d+", answer.header("herald-clock") or ""), f"no Herald-Clock: {answer}"

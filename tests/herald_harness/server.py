@@ -15,6 +15,8 @@ import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
 from .clock import Deadline, eventually
 from .connection import Client
 from .names import SECRET_MARK, new_name, new_secret
@@ -45,6 +47,10 @@ def binary():
     """The heraldd under test: $HERALDD, or build/heraldd."""
     path = Path(os.environ.get("HERALDD", "build/heraldd"))
     return path if path.is_absolute() else ROOT / path
+
+
+# With HERALD_VEILED every server speaks TLS, and so does every client: the same tests, another transport.
+VEILED = bool(os.environ.get("HERALD_VEILED"))
 
 
 def is_sanitized(path=None):
@@ -88,6 +94,19 @@ def reserve_port():
         port = random.SystemRandom().randrange(first, end - 1, 2)
         if port not in _reserved and _is_free(port) and _is_free(port + 1) and _reserve(port):
             return port
+
+
+def outside():
+    """An address of this machine that is not loopback, or the test is skipped."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("no network")
+        address = sock.getsockname()[0]
+    if address.startswith("127."):
+        pytest.skip("no address but loopback")
+    return address
 
 
 def environment():
@@ -151,7 +170,8 @@ class Server:
         self.directory = Path(directory)
         self.secret = new_secret() if secret == "" else secret
         merged = dict(options) if plain else \
-            {"data": self.directory, "listen": listen, "secret": self.secret, **RELAXED, **options}
+            {"data": self.directory, "listen": listen, "secret": self.secret, **RELAXED,
+             **({"tls": "auto"} if VEILED else {}), **options}
         self.command = [*map(str, under), str(binary()), *map(str, words), *arguments(merged)]
         self.log = []
         self.port = None
@@ -251,6 +271,7 @@ class Server:
     def client(self, source=None, name=None, veil=None):
         """veil: a Veil's arguments, of a client that speaks TLS."""
         sock = self.connect(source)
+        veil = {} if veil is None and VEILED else veil
         if veil is not None:
             sock = Veil(sock, **veil)
         client = Client(sock, name or f"client {len(self._clients) + 1} of :{self.port}")

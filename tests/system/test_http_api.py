@@ -2,13 +2,17 @@
 
 import json
 import os
+import socket
 import subprocess
+import sys
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from herald_harness import Http, Server, admin, control, eventually, new_name, new_secret, openapi
+from herald_harness import Deadline, Http, Server, admin, control, eventually, new_name, new_secret, openapi
+from herald_harness.places import need_root
 from herald_harness.server import binary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +107,7 @@ def test_a_login_is_taken_without_regard_to_case(http):
     ({"login": "a", "name": 7}, "name"),
     ({"login": "a", "name": "x" * 257}, "name"),
     ({"login": "a", "name": "two\nlines"}, "name"),
+    ({"login": "a", "name": "a\x7fb"}, "name"),
     ({"login": "a", "password": ""}, "password"),
     ({"login": "a", "password": "x" * 1025}, "password"),
     ({"login": "a", "password": 5}, "password"),
@@ -130,9 +135,10 @@ def test_a_duplicated_member_is_refused(http):
     assert (answer.status, answer.json["field"]) == (422, "login")
 
 
-def test_a_body_must_be_json_of_a_told_length(http):
-    assert http.request("POST", "/v1/identities", b"{}", Content_Type="text/plain").code == "media_type_unsupported"
-    http.close()
+@pytest.mark.parametrize("media", ["text/plain", "application/jsonx", "application/jso", "application/merge-patch+json"])
+def test_a_body_is_taken_by_its_media_type(http, media):
+    assert http.request("POST", "/v1/identities", b"{}", Content_Type=media).code == "media_type_unsupported"
+    http.ends()
 
 
 def test_a_body_without_a_length_is_refused(http):
@@ -155,7 +161,7 @@ def test_what_is_not_there_is_404(http):
 
 
 def test_parameters_are_known_once_and_well_formed(http):
-    for query in ("limit=0", "limit=1001", "limit=x", "limit=", "limit=1&limit=1", "after=x", "after=", "size=1",
+    for query in ("limit=0", "limit=1001", "limit=x", "limit=", "limit=1&limit=1", "after=x", "after=", "after=cffffffffffffffff", "size=1",
                   "login=%", "login=%ff", "login=%00", "login=a&login=b", "prefix=a"):
         answer = http.get(f"/v1/identities?{query}")
         assert (answer.status, answer.code) == (400, "parameter_invalid"), query
@@ -317,6 +323,10 @@ def test_if_match_lets_a_change_happen_to_one_version_only(http, roll):
 
 
 # --- idempotency ------------------------------------------------------------------------------------------------
+def is_replayed(answer):
+    return answer.header("idempotency-replayed") == "true"
+
+
 def test_the_same_request_is_done_once_and_answered_twice(http):
     key = str(uuid.uuid4())
     body = {"login": new_name("user"), "password": new_secret()}
@@ -326,6 +336,19 @@ def test_the_same_request_is_done_once_and_answered_twice(http):
     assert first.json == again.json
     assert first.header("etag") == again.header("etag")
     assert first.header("location") == again.header("location")
+    assert [is_replayed(answer) for answer in (first, again)] == [False, True]
+
+
+def test_an_answer_that_is_repeated_says_so_whatever_was_done(http, roll):
+    identity, _ = create(http)
+    key = "/v1/settings/" + new_name("replay")
+    for method, where, body, status in (("PATCH", path(identity), {"name": "x"}, 200), ("DELETE", path(identity), None, 204),
+                                        ("PUT", key, b"x", 200), ("DELETE", key, None, 204)):
+        once = str(uuid.uuid4())
+        first, again = [http.request(method, where, body, token=roll.token, Idempotency_Key=once) for _ in range(2)]
+        assert first.status == again.status == status
+        assert [is_replayed(answer) for answer in (first, again)] == [False, True]
+        assert "idempotency-replayed" not in dict(http.request(method, where, body, token=roll.token).headers)
 
 
 def test_another_request_under_the_same_key_is_refused(http):
@@ -333,6 +356,40 @@ def test_another_request_under_the_same_key_is_refused(http):
     assert http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key).status == 201
     other = http.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key=key)
     assert (other.status, other.code) == (422, "idempotency_key_reused")
+    assert not is_replayed(other)
+
+
+def refused_under(http, key, method, where, body, **more):
+    answer = http.request(method, where, body, Idempotency_Key=key, **more)
+    return answer.code == "idempotency_key_reused"
+
+
+def test_whatever_makes_it_another_change_of_an_account_is_noticed(http, roll):
+    one, _ = create(http)
+    other, _ = create(http)
+    key, admin_ = str(uuid.uuid4()), {"token": roll.token}
+    done = http.request("PATCH", path(one), {"name": "x", "password": None}, Idempotency_Key=key, **admin_)
+    assert done.status == 200
+    for method, where, body, more in (("PATCH", path(one), {"name": "y", "password": None}, {}),
+                                      ("PATCH", path(one), {"name": "x", "password": None, "login": new_name("user")}, {}),
+                                      ("PATCH", path(one), {"name": "x"}, {}),
+                                      ("PATCH", path(one), {"name": "x", "password": new_secret()}, {}),
+                                      ("PATCH", path(one), {"name": "x", "password": None}, {"If_Match": done.header("etag")}),
+                                      ("PATCH", path(other), {"name": "x", "password": None}, {}),
+                                      ("DELETE", path(one), None, {}),
+                                      ("POST", "/v1/identities", {"login": new_name("user"), "name": "x"}, {})):
+        assert refused_under(http, key, method, where, body, **more, **admin_), (method, where, body)
+    again = http.request("PATCH", path(one), {"name": "x", "password": None}, Idempotency_Key=key, **admin_)
+    assert again.json == done.json and is_replayed(again)
+
+
+def test_whatever_makes_it_another_change_of_a_setting_is_noticed(http, roll):
+    key, setting, admin_ = str(uuid.uuid4()), "/v1/settings/" + new_name("one"), {"token": roll.token}
+    done = http.request("PUT", setting, b"", Idempotency_Key=key, **admin_)
+    for method, where, body, more in (("PUT", setting, b"1", {}), ("PUT", setting + "2", b"", {}), ("DELETE", setting, None, {}),
+                                      ("PUT", setting, b"", {"If_None_Match": "*"}),
+                                      ("PUT", setting, b"", {"If_Match": done.header("etag")})):
+        assert refused_under(http, key, method, where, body, **more, **admin_), (method, where, body, more)
 
 
 def test_a_repeat_is_known_even_when_the_password_that_allowed_it_is_gone(http):
@@ -354,6 +411,16 @@ def test_keys_of_one_asker_do_not_meet_those_of_another(http, roll):
         assert http.request("PATCH", path(identity), {"name": "x"}, user=user, Idempotency_Key="1").status == 200
         assert http.request("PATCH", path(identity), {"name": "y"}, token=roll.token,
                             Idempotency_Key=f"1{identity['uuid']}").status == 200
+
+
+def test_keys_of_one_admin_or_address_do_not_meet_those_of_another(http, roll):
+    for token in (roll.token, admin(roll)):
+        made = http.post("/v1/identities", {"login": new_name("user")}, token=token, Idempotency_Key="admin's")
+        assert made.status == 201 and not is_replayed(made)
+    with Http(roll, source="127.0.0.6") as elsewhere:
+        for connection in (http, elsewhere):
+            made = connection.post("/v1/identities", {"login": new_name("user")}, Idempotency_Key="nobody's")
+            assert made.status == 201 and not is_replayed(made)
 
 
 def test_what_was_refused_is_not_remembered(http):
@@ -406,6 +473,17 @@ def test_consistency_and_concern_are_accepted_where_they_hold(http):
             assert http.get("/v1/identities?limit=1", headers={name: value}).status == 200
         answer = http.get("/v1/identities?limit=1", headers={name: wrong})
         assert (answer.status, answer.code, answer.json["field"]) == (400, "header_invalid", name)
+
+
+@pytest.mark.parametrize("name, value", [("Authorization", "Bearer x"), ("If-Match", '"1"'), ("If-None-Match", '"1"'),
+                                         ("Idempotency-Key", "k"), ("Herald-Clock", "0"), ("Herald-Consistency", "local"),
+                                         ("Herald-Write-Concern", "1"), ("Last-Event-ID", "0")])
+def test_a_header_that_is_sent_twice_is_refused(http, name, value):
+    method, where = {"If-Match": ("DELETE", f"/v1/identities/{uuid.uuid4()}"), "If-None-Match": ("PUT", "/v1/settings/x"),
+                     "Idempotency-Key": ("DELETE", "/v1/settings/x"), "Last-Event-ID": ("GET", "/v1/changes")}.get(
+                         name, ("GET", "/v1/identities"))
+    answer = http.request(method, where, b"x" if method == "PUT" else None, headers={name: value, name.lower(): value})
+    assert (answer.code, answer.json["field"]) == ("header_invalid", name)
 
 
 # --- who may ----------------------------------------------------------------------------------------------------
@@ -471,6 +549,7 @@ def test_a_setting_is_bytes_under_a_key(http, roll):
     assert put.json["size"] == 256
     got = http.get(key)
     assert (got.status, got.body, got.header("etag")) == (200, value, put.header("etag"))
+    assert got.header("x-content-type-options") == "nosniff"  # it may look like a page
     assert http.get(key, If_None_Match=put.header("etag")).status == 304
     assert http.get(key.replace("app", "%61pp")).status == 200
     assert http.request("PUT", key, b"", token=roll.token).json["size"] == 0
@@ -505,6 +584,8 @@ def test_a_setting_is_compared_and_set(http, roll):
     assert (late.code, late.json["field"]) == ("version_mismatch", "If-Match")
     assert http.request("DELETE", key, token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
     assert http.get(key).body == b"2"
+    for wrong in ({"If_Match": "*"}, {"If_None_Match": '"1"'}, {"If_Match": first.header("etag"), "If_None_Match": "*"}):
+        assert http.request("PUT", key, b"3", token=roll.token, **wrong).code == "header_invalid"
 
 
 def test_a_put_of_a_setting_is_repeated(http, roll):
@@ -527,6 +608,9 @@ def test_settings_are_listed_by_prefix_and_paged(start):
         assert [one["key"] for one in page["settings"]] == ["b/1", "b/2"]
         page = http.get(f"/v1/settings?prefix=b/&limit=2&after={page['next']}").json
         assert ([one["key"] for one in page["settings"]], page["next"]) == (["b/3"], None)
+        for wrong in ("after=x", "after=", "after=k0", "after=kzz", "after=k00", "after=c0000000000000001", "limit=0", "login=a",
+                      "prefix=" + "x" * 256):
+            assert http.get(f"/v1/settings?{wrong}").code == "parameter_invalid", wrong
 
 
 @pytest.mark.parametrize("key", ["a%20b", "a%00", "%c3%a9", "x" * 256, "a%zz"])
@@ -554,6 +638,59 @@ def test_tokens_are_made_listed_and_revoked_on_the_servers_machine(start):
     assert (server.directory / "control.sock").stat().st_mode & 0o777 == 0o600
     server.stop()
     assert not (server.directory / "control.sock").exists()
+
+
+def at_control(server):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(Deadline().seconds)
+    sock.connect(str(server.directory / "control.sock"))
+    return sock
+
+
+def closed(sock):
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:  # something was left unread
+        return True
+
+
+def test_the_control_socket_takes_few_who_say_little(start):
+    server = start()
+    with ExitStack() as stack:
+        talks = [stack.enter_context(at_control(server)) for _ in range(16)]
+        assert closed(stack.enter_context(at_control(server)))
+        talks[0].sendall(b"x" * 5000)
+        assert closed(talks[0])
+        for question in (b"{}\n{}\n", b"no json\n"):  # one at a time is what is asked; the first is answered
+            sock = talks.pop()
+            sock.sendall(question)
+            assert b'"invalid"' in sock.recv(4096)
+        assert len(talks) == 14
+    assert admin(server)
+
+
+STRANGER = """
+import socket
+sock = socket.socket(socket.AF_UNIX)
+sock.connect("control.sock")
+try:
+    sock.sendall(b'{"command":"token_add","label":"mine"}\\n')
+    print(sock.recv(4096))
+except ConnectionError:
+    print(b"")
+"""
+
+
+def test_the_control_socket_is_for_the_servers_own_user(start):
+    """Also where a mode or a list of rights has let somebody else in."""
+    need_root()
+    server = start()
+    server.directory.chmod(0o755)
+    (server.directory / "control.sock").chmod(0o666)
+    done = subprocess.run([sys.executable, "-c", STRANGER], cwd=server.directory, user=65534, group=65534, extra_groups=[],
+                          capture_output=True, text=True, check=False)
+    assert done.stdout == "b''\n", done
+    assert control(server, command="token_list")["tokens"] == []
 
 
 # --- health and metrics -----------------------------------------------------------------------------------------

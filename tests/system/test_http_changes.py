@@ -3,12 +3,15 @@ survives a kill."""
 
 import base64
 import random
+import select
+import socket
 import subprocess
 import threading
 
 import pytest
 
 from herald_harness import Closed, Http, admin, eventually, new_name, new_secret
+from herald_harness.connection import wait_for
 
 CURL = ["curl", "-sS", "-m", "20"]
 
@@ -210,6 +213,32 @@ def test_an_account_that_changes_is_told_no_more(start):
         http.request("PATCH", path, {"password": new_secret()}, token=token)
         with pytest.raises(Closed):
             follower.event()
+
+
+def test_head_of_the_change_log_follows_nothing(start):
+    server = start()
+    with Http(server) as http:
+        answer = http.request("HEAD", "/v1/changes?since=0")
+        assert (answer.status, answer.header("content-type")) == (200, "text/event-stream")
+        create(http)  # the connection goes on, and hears nothing of that but its own answer
+        assert http.get("/health/live").status == 200
+
+
+def test_a_follower_that_closes_its_side_is_let_go(start):
+    server = start()
+    with Http(server) as follower:
+        assert follower.follow().status == 200
+        assert b"retry" in follower.chunk()
+        follower.sock.shutdown(socket.SHUT_WR)
+        follower.ends()
+
+
+def test_a_follower_hears_from_time_to_time_that_the_server_is_there(start):
+    server = start(http_idle_timeout="1s")
+    with Http(server) as follower:
+        follower.follow()
+        assert wait_for(follower.sock, select.POLLIN, 60)  # it comes every 15 s
+        assert follower.event() == {"comment": "still here"}
 
 
 def test_a_follower_that_does_not_read_costs_a_cursor(start):

@@ -1,11 +1,12 @@
 """HTTP/1.1 as bytes on a real connection: framing, limits, deadlines, what ends a connection."""
 
+import select
 import socket
 import threading
 
 import pytest
 
-from herald_harness import Closed, Deadline, Http, Server, admin, new_name, new_secret, reserve_port
+from herald_harness import Closed, Deadline, Http, Server, admin, eventually, frozen, new_name, new_secret, reserve_port
 from herald_harness.server import is_sanitized
 
 GET = "GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -232,6 +233,60 @@ def test_a_slow_loris_gains_nothing_by_going_on(start):
                 threading.Event().wait(0.05)
 
 
+def test_who_leaves_in_the_middle_of_a_request_is_not_waited_for(start):
+    server = start(http_request_timeout="10m", http_idle_timeout="10m")
+    with Http(server) as http:
+        http.send("GET /health/li")
+        http.sock.shutdown(socket.SHUT_WR)
+        http.ends()
+
+
+def hung_up(http):
+    """Waits until the server has closed it for good, whatever it has sent before."""
+    poll = select.poll()
+    poll.register(http.sock, 0)  # a hang-up is always told
+    assert poll.poll(Deadline().seconds * 1000), "the server holds on to it"
+
+
+def stuff(http, data, most):
+    """Sends `data` again and again until the server takes no more of it; less than `most` bytes, it has to be."""
+    sent = 0
+    http.sock.settimeout(0.5)
+    try:
+        while sent < most:
+            sent += http.sock.send(data)
+    except (TimeoutError, BrokenPipeError, ConnectionResetError):
+        pass
+    assert sent < most, "it took everything"
+
+
+def test_who_does_not_read_the_answers_is_closed(start):
+    server = start(http_idle_timeout="1s", http_request_timeout="10m")
+    with Http(server) as http:
+        stuff(http, (GET * 1000).encode(), 64 << 20)
+        hung_up(http)
+
+
+def test_what_follows_a_refusal_is_read_over_so_that_it_arrives_but_not_for_ever(server):
+    refused = b"GET / HTTP/3.0\r\nHost: h\r\n\r\n"
+    with Http(server) as http:
+        http.send(refused + b"x" * 500000)  # to be closed with this unread would be a reset
+        assert http.answer().status == 505
+        assert http.sock.recv(1) == b""
+        http.send(b"x" * 100000)  # and still is
+    with Http(server) as http:
+        http.send(refused)
+        assert http.answer().status == 505
+        stuff(http, b"x" * 65536, 64 << 20)
+
+
+def test_what_a_follower_says_is_read_over_but_not_for_ever(server):
+    with Http(server) as http:
+        assert http.follow().status == 200
+        stuff(http, GET.encode() * 1000, 64 << 20)
+        hung_up(http)
+
+
 def test_an_idle_connection_is_closed_without_a_word(start):
     server = start(http_idle_timeout="300ms")
     with Http(server) as http:
@@ -295,6 +350,24 @@ def test_guessing_is_slowed_by_address_and_name_and_locks_nobody_out_from_elsewh
             late.receive_line(0.3)
 
 
+def test_the_work_does_not_tell_which_accounts_exist(start):
+    """A wrong password, a name that nobody has, an account without a password. Measured in CPU time."""
+    server = start(shards=1, hash_threads=1)
+    with Http(server) as http:
+        login, bare = new_name("user"), new_name("user")
+        path = "/v1/identities/" + http.post("/v1/identities", {"login": login, "password": new_secret()}).json["uuid"]
+        assert http.post("/v1/identities", {"login": bare}).status == 201
+
+        def work(name):
+            before = server.cpu()
+            for _ in range(8):
+                assert http.request("DELETE", path, user=(name, new_secret())).code == "credentials_wrong"
+            return server.cpu() - before
+        work(login)
+        costs = [work(name) for name in (login, new_name("nobody"), bare)]
+        assert max(costs) < 2 * min(costs), costs
+
+
 def test_new_accounts_are_limited_by_address(start):
     server = start(registers_per_minute=2)
     token = admin(server)
@@ -309,25 +382,53 @@ def test_new_accounts_are_limited_by_address(start):
             assert http.post("/v1/identities", {"login": new_name("user")}, token=token).status == 201
 
 
+def test_activities_are_limited_by_what_a_connection_says(start):
+    server = start(publish_limit="64KiB")
+    with Http(server) as http:
+        user = (new_name("user"), new_secret())
+        assert http.post("/v1/identities", {"login": user[0], "password": user[1]}).status == 201
+        listener = server.anonymous()
+        heard = 0
+        while (said := http.post("/v1/activities", {"pad": "x" * 8000}, user=user)).status == 202:
+            heard += 1
+            listener.hear()
+        assert heard > 0
+        assert (said.status, said.code) == (429, "too_many_requests")
+        assert int(said.header("retry-after")) >= 1
+
+
 # --- stopping ---------------------------------------------------------------------------------------------------
 def test_a_stopping_server_answers_what_was_asked_and_closes_the_idle(start):
-    server = start()
+    server = start(drain_timeout="10s")
     with Http(server) as idle, Http(server) as busy, Http(server) as following:
         assert idle.get("/health/live").status == 200
         assert following.follow().status == 200
         body = f'{{"login":"{new_name("user")}","password":"{new_secret()}"}}'
-        busy.send("POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-                  f"Content-Length: {len(body)}\r\n\r\n{body}")
-        server.signal(15)
-        idle.ends()
-        assert following.event() is None
-        following.ends()
+        with frozen(server, "worker"):
+            busy.send("POST /v1/identities HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                      f"Content-Length: {len(body)}\r\n\r\n{body}")
+            eventually(lambda: "herald_hash_waiting 1\n" in idle.get("/metrics").body.decode(), "it waits to be hashed")
+            server.signal(15)
+            idle.ends()
+            assert following.event() is None
+            following.ends()
         try:
-            assert busy.answer().status in (201, 503)
+            answer = busy.answer()
         except Closed:
             pytest.fail("a request was asked and not answered")
+        assert (answer.status, answer.header("connection")) in ((201, "close"), (503, "close"))
         busy.ends()
     assert server.wait_exit() == 0
+
+
+def test_who_waits_for_a_clock_is_answered_when_the_server_stops(start):
+    server = start(shards=1, drain_timeout="2s")  # and not when it has waited for long enough
+    with Http(server) as waiting, Http(server) as other:
+        waiting.send("GET /v1/identities HTTP/1.1\r\nHost: h\r\nHerald-Clock: 1.9\r\n\r\n")
+        assert other.get("/health/live").status == 200  # so it has been read
+        server.signal(15)
+        assert waiting.answer().code == "clock_not_reached"
+        waiting.ends()
 
 
 def test_the_port_nobody_asked_for_may_be_taken(start):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from herald_harness import Deadline, Http, Server, admin, new_name, new_secret, openssl, trusting
+from herald_harness import Deadline, Http, Server, admin, new_name, new_secret, openssl, outside, trusting
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,19 @@ def test_a_stopping_server_says_the_end_to_followers(start):
         server.signal(15)
         assert follower.event() is None
         assert follower.sock.recv(1) == b""
+
+
+def test_other_machines_come_with_tls_or_are_told_to(start):
+    address = outside()
+    server = start(listen="0.0.0.0:0", http="0.0.0.0:0", tls="auto")
+    with Http(server, host=address, source=address) as http:
+        http.send("GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n")
+        answer = http.answer()
+        assert (answer.status, answer.header("connection")) == (400, "close")
+        assert "https://" in answer.json["detail"]
+        http.ends()
+    with Http(server, host=address, source=address, tls=trusting()) as http:
+        assert http.get("/health/live").status == 200
+    server = start(listen="0.0.0.0:0", http="0.0.0.0:0", tls="auto", plaintext=True)
+    with Http(server, host=address, source=address) as http:
+        assert http.get("/health/live").status == 200

@@ -505,3 +505,66 @@ def test_the_stream_knows_servers_by_the_same_keys(veiled, home):
     done = run("login", name, "--tls")
     assert done.returncode == UNREACHABLE and str(known) in done.stderr, done.stderr
     assert run("login", name, "--ca", veiled.directory / "tls_certificate.pem").returncode == DONE
+
+
+@pytest.fixture
+def pair(start):
+    """Two servers of one tree that speak TLS, and where the second is; the first sends to it whoever comes."""
+    first = start(tls="auto")
+    first.quiet = [first.anonymous() for _ in range(8)]
+    second = start(parent=first, tls="auto", advertise="localhost")
+    first.wait_links(1)
+
+    def is_sent():
+        client = first.client().login()
+        client.send({"command": "LOGOUT"})
+        message = client.receive()
+        client.close()
+        return message is not None and message["command"] == "REDIRECT"
+    eventually(is_sent, "the first server sends clients to the second")
+    return first, second, f"localhost:{second.port}"
+
+
+def test_who_is_redirected_to_is_known_by_its_key_too(pair, home):
+    first, second, there = pair
+    done = herald_run(home, "post", "hello", "--tls", HERALD_SERVERS=first.address)
+    assert done.returncode == DONE and there in done.stderr and key_of(second) in done.stderr, done.stderr
+    known = home / ".config/herald/known_servers"
+    assert known.read_text() == f"{first.address} {key_of(first)}\n{there} {key_of(second)}\n"
+    done = herald_run(home, "post", "hello", "--tls", HERALD_SERVERS=first.address)
+    assert done.returncode == DONE and not done.stderr, done.stderr
+
+
+OTHER_KEY = "SHA256:" + "A" * 43 + "="
+
+
+@pytest.fixture
+def know(home):
+    """Writes known_servers."""
+    def write(text):
+        path = home / ".config/herald/known_servers"
+        path.parent.mkdir(parents=True)
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return path
+    return write
+
+
+# The first line for a server counts, and a host's name is the same in any case.
+@pytest.mark.parametrize("lines", ["{first} {key}\n{there} {other}\n", "{there} {other}\n{first} {key}\n{there} {new}\n",
+                                   "# mine\n\n{first} {key}\nhttps_only/:1 {other}\n{THERE} {other}"])
+def test_a_redirect_to_another_key_than_the_known_one_is_refused(pair, home, know, lines):
+    first, second, there = pair
+    before = lines.format(first=first.address, key=key_of(first), there=there, THERE=there.upper(), new=key_of(second),
+                          other=OTHER_KEY)
+    known = know(before)
+    done = herald_run(home, "post", "hello", "--tls", HERALD_SERVERS=first.address)
+    assert done.returncode == UNREACHABLE, done.stderr
+    assert "its key has changed" in done.stderr and key_of(second) in done.stderr and str(known) in done.stderr
+    assert known.read_text() == before
+
+
+def test_a_line_of_known_servers_that_cannot_be_used_is_named(veiled, home, know):
+    know("herald.example:3780 SHA256:short\n")
+    done = herald_run(home, "post", "hello", "--tls", HERALD_SERVERS=veiled.address)
+    assert done.returncode == REFUSED and "herald.example:3780" in done.stderr, done.stderr

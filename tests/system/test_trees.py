@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from herald_harness import (Deadline, Peer, Server, Swarm, SwarmClient, eventually, exact, new_name, new_secret, stamped,
-                            without_stamp)
+from herald_harness import (Deadline, Http, Peer, Server, Swarm, SwarmClient, eventually, exact, new_name, new_secret,
+                            stamped, without_stamp)
 from herald_harness.clock import patience
 
 # For each server after the first: the number of its parent.
@@ -107,6 +107,49 @@ def tries_to_register(server, name, secret):
     reply = client.expect(("REGISTER_SUCCESS", "REGISTER_FAILED"))["command"]
     client.close()
     return reply == "REGISTER_SUCCESS"
+
+
+def test_what_http_does_holds_on_its_server_and_register_respects_it(start):
+    """docs/http.md, Servers in a tree."""
+    servers = grow(start, SHAPES["chain of 4"], lock_window="1s")
+    first, last = servers[0], servers[-1]
+    with Http(first) as here, Http(last) as there:
+        login = new_name()
+        assert there.post("/v1/identities", {"login": login}).status == 201
+        for server in servers:
+            client = server.client()
+            client.send_register(login.upper(), new_secret())
+            client.expect_refusal("REGISTER_FAILED")
+        assert here.post("/v1/identities", {"login": login}).status == 201  # HTTP asks nobody
+        user = first.register()
+
+        def found(http):
+            return http.get(f"/v1/identities?login={user[0]}")
+        assert found(here).status == 200
+        eventually(lambda: found(there).status == 200, "the lock's window has ended")
+        assert found(here).json["uuid"] != found(there).json["uuid"]
+        assert there.post("/v1/identities", {"login": user[0]}).status == 409
+        assert here.request("DELETE", f"/v1/identities/{found(here).json['uuid']}", user=user).status == 204
+        last.client().login(*user)
+        client = first.client()
+        client.send_register(*user)
+        client.expect_refusal("REGISTER_FAILED")
+        assert here.post("/v1/identities", {"login": user[0]}).status == 201
+
+
+def test_a_name_that_http_gave_away_meanwhile_is_another_s(start):
+    """docs/http.md, Servers in a tree: registered elsewhere, and not an account here yet."""
+    first, second = grow(start, SHAPES["chain of 2"])
+    name, secret = first.register()
+    with Http(second) as http:
+        heir = new_secret()
+        assert http.post("/v1/identities", {"login": name, "password": heir}).status == 201
+    for _ in range(2):
+        client = second.client()
+        client.send_login(name, secret)
+        client.expect_refusal("LOGIN_FAILED", info="unknown user or wrong secret")
+    second.client().login(name, heir)
+    first.client().login(name, secret)
 
 
 def test_many_register_at_once_on_all_servers(start):

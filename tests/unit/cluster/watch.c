@@ -22,6 +22,7 @@ struct world {
     struct proposer *proposer;
     struct watch *watch;
     uint64_t told;     // the clock
+    uint64_t heard;    // the clock of the last whose sessions must end
     char ended[8][64]; // folds, in order
     size_t ended_count, answers, calls;
     bool leave, late;
@@ -41,10 +42,13 @@ static void too_late(void *context) {
 static void told(uint64_t clock, const struct ended *ended, void *context) {
     struct world *world = context;
     assert_true(clock > world->told);
+    assert_true(proposer_ended(world->proposer) >= world->heard); // it does not go back
     world->told = clock;
     world->calls++;
     for (; ended; ended = ended->next) {
         assert_true(ended->clock <= clock);
+        assert_true(ended->clock <= proposer_ended(world->proposer));
+        world->heard = ended->clock;
         snprintf(world->ended[world->ended_count++], sizeof world->ended[0], "%u %.50s",
                  (unsigned)ended->uuid.bytes[0], ended->fold);
     }
@@ -116,6 +120,7 @@ static void who_watches_is_told_before_who_proposed_is_answered(void **state) {
     assert_int_equal(world->told, MANY);
     assert_int_equal(proposer_clock(world->proposer), MANY);
     assert_int_equal(proposer_epoch(world->proposer), 1);
+    assert_int_equal(proposer_ended(world->proposer), 0); // nobody waits for those who have just come
     assert_int_equal(world->ended_count, 0);
     assert_in_range(world->calls, 1, MANY);
 }
@@ -145,6 +150,7 @@ static void whose_sessions_must_end_is_told_in_order(void **state) {
     assert_string_equal(world->ended[1], "1 bob");
     assert_string_equal(world->ended[2], "1 bob");
     assert_int_equal(world->told, 6);
+    assert_int_equal(proposer_ended(world->proposer), 6);
 }
 
 static void one_may_leave_in_the_middle_of_being_told(void **state) {

@@ -320,7 +320,9 @@ static void escapes_are_decoded_strictly(void **state) {
     assert_true(str_equal(buf_str(&out), STR("a b+c\xc3\xa9/")));
     assert_int_equal(http_decode(STR(""), &out, &err), 0);
     assert_int_equal(out.len, 0);
-    static const char *const wrong[] = {"%", "%4", "%zz", "a%4", "%00", "%0a", "%7f", "%ff", "%c3"};
+    static const char *const wrong[] = {
+        "%",   "%4",  "%zz", "a%4",       "%00",      "%0a",
+        "%7f", "%ff", "%c3", "%zz%bb%bf", "%gf%bb%bf"}; // what would be UTF-8 if they were digits
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(http_decode(str_of(wrong[i]), &out, &err), -1);
     buf_free(&out);
