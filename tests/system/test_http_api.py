@@ -1,7 +1,9 @@
 """The HTTP API, route by route: every answer is also held against docs/openapi.yaml by the harness."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import uuid
 from pathlib import Path
@@ -552,6 +554,34 @@ def test_tokens_are_made_listed_and_revoked_on_the_servers_machine(start):
     assert (server.directory / "control.sock").stat().st_mode & 0o777 == 0o600
     server.stop()
     assert not (server.directory / "control.sock").exists()
+
+
+# --- the store --------------------------------------------------------------------------------------------------
+def test_the_store_is_mapped_while_it_is_only_read(start):
+    """Each commit makes readers map anew, so they do not while there are many."""
+    first = start()
+    with Http(first) as http:
+        made, _ = create(http)
+    first.stop()  # which brings everything into the one file
+    server = start.restart(first)
+
+    def mapped():
+        return f"{server.directory}/state.db\n" in Path(f"/proc/{server.process.pid}/maps").read_text()
+    with Http(server) as http:
+        def asked():
+            assert http.get(path(made)).json == made
+            return mapped()
+
+        def written():
+            for _ in range(20):
+                last, _ = create(http)
+                assert http.get(path(last)).json == last
+            with contextlib.closing(sqlite3.connect(server.directory / "state.db")) as database:
+                database.execute("PRAGMA wal_checkpoint")  # what lies in the log is not mapped in any case
+            assert http.get(path(made)).json == made
+            return not mapped()
+        eventually(asked, "it maps")
+        eventually(written, "it maps no more")
 
 
 # --- health and metrics -----------------------------------------------------------------------------------------
