@@ -51,16 +51,20 @@ int buf_append_text(struct buf *buf, const char *text) {
 
 int buf_printf(struct buf *buf, const char *format, ...) {
     va_list args, again;
+    size_t room = buf->cap - buf->len;
     int rc = -1;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
-    if (len >= 0 && buf_reserve(buf, (size_t)len + 1) == 0) { // one more for the terminator it writes
+    // Most of what is written fits into the room that there is; otherwise this says how much it needs.
+    int len = vsnprintf(room > 0 ? buf->data + buf->len : NULL, room, format, args);
+    if (len >= 0 && (size_t)len < room) {
+        rc = 0;
+    } else if (len >= 0 && buf_reserve(buf, (size_t)len + 1) == 0) { // one more for the terminator it writes
         int written = vsnprintf(buf->data + buf->len, (size_t)len + 1, format, again);
         assert(written == len);
-        buf->len += (size_t)len;
         rc = 0;
     }
+    if (rc == 0) buf->len += (size_t)len;
     va_end(again);
     va_end(args);
     return rc;

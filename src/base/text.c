@@ -146,8 +146,23 @@ static size_t encode(const utf8proc_int32_t *characters, utf8proc_ssize_t count,
     return len;
 }
 
+// Most logins: of letters, digits and signs of ASCII, which are composed as they are. False: look closer.
+static bool parse_ascii(struct str raw, struct login *login) {
+    if (raw.len == 0 || raw.len > LOGIN_MAX_CHARS) return false;
+    for (size_t i = 0; i < raw.len; i++)
+        if (raw.ptr[i] <= ' ' || raw.ptr[i] >= 0x7f) return false;
+    struct login parsed = {0}; // no bytes of the stack behind the terminators
+    memcpy(parsed.name, raw.ptr, raw.len);
+    for (size_t i = 0; i < raw.len; i++)
+        parsed.fold[i] =
+            (char)(raw.ptr[i] >= 'A' && raw.ptr[i] <= 'Z' ? raw.ptr[i] + ('a' - 'A') : raw.ptr[i]);
+    *login = parsed;
+    return true;
+}
+
 int login_parse(struct str raw, struct login *login, struct err *err) {
     utf8proc_int32_t room[ROOM + 1];
+    if (parse_ascii(raw, login)) return 0;
     if (raw.len == 0) return err_set(err, ERR_INVALID, "a user name must not be empty");
     if (raw.len > ROOM * 4) goto too_long;
     if (!text_is_utf8(raw)) return err_set(err, ERR_INVALID, "a user name must be valid UTF-8");

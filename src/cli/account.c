@@ -7,7 +7,7 @@
 #include "cli/account.h"
 
 #include "base/uuid.h"
-#include "cli/api.h"
+#include "cli/pages.h"
 #include "cli/password.h"
 #include "cli/plain.h"
 
@@ -18,7 +18,6 @@
 
 #define IDENTITIES "/v1/identities"
 #define JSON_TYPE  "Content-Type: application/json"
-#define PAGE       "1000"
 
 // --- showing --------------------------------------------------------------------------------------------
 
@@ -276,6 +275,11 @@ enum outcome account_delete(struct wish *wish) {
 
 enum columns { USERS, UUIDS, ALL };
 
+struct listing {
+    struct api api;
+    enum columns columns;
+};
+
 static int add_padded(struct buf *line, struct str text, size_t columns) {
     size_t start = line->len;
     if (plain_append(line, text)) return -1;
@@ -283,10 +287,12 @@ static int add_padded(struct buf *line, struct str text, size_t columns) {
     return buf_printf(line, "%*s  ", width < columns ? (int)(columns - width) : 0, "");
 }
 
-static int add_row(struct api *api, struct buf *out, enum columns columns, const struct value *identity) {
+static int add_row(void *context, struct buf *out, const struct value *identity) {
+    const struct listing *listing = context;
+    enum columns columns = listing->columns;
     int status;
-    if (api->wish->json)
-        status = value_write(api->parser, identity, out);
+    if (listing->api.wish->json)
+        status = value_write(listing->api.parser, identity, out);
     else if (columns != ALL)
         status =
             plain_append_after(out, "", value_member_text(identity, columns == USERS ? "login" : "uuid"));
@@ -298,41 +304,20 @@ static int add_row(struct api *api, struct buf *out, enum columns columns, const
     return status || buf_append_text(out, "\n") ? -1 : 0;
 }
 
-// Prints a page. 1: `next` is where the one after it begins; 0: it was the last; -1: it was said what is
-// wrong.
-static int show_page(struct api *api, const struct ask *ask, enum columns columns, struct buf *next) {
-    const struct value *page = api_value(api, ask), *identity;
-    struct value_walk walk = value_walk(value_member(page, "identities"));
-    struct buf out = {0};
-    int status = 0;
-    while (!status && (identity = value_next(&walk))) status = add_row(api, &out, columns, identity);
-    buf_truncate(next, 0);
-    if (!status) status = buf_append_str(next, value_member_text(page, "next"));
-    if (status) say("memory is out");
-    if (!status && (status = say_raw(STDOUT_FILENO, buf_str(&out)))) say("cannot write to standard output");
-    buf_free(&out);
-    return !page || status ? -1 : next->len > 0;
-}
-
-static enum outcome list(struct api *api, enum columns columns) {
-    struct buf next = {0};
-    enum outcome outcome;
-    int more = 0;
-    do {
-        struct ask ask;
-        api_fill(api, &ask, "GET", IDENTITIES "?limit=" PAGE "&after=", buf_str(&next));
-        if (next.len == 0) str_copy(STR(IDENTITIES "?limit=" PAGE), ask.path, sizeof ask.path);
-        outcome = api_ask(api, &ask);
-        if (outcome == OUTCOME_DONE) more = show_page(api, &ask, columns, &next);
-        ask_fini(&ask);
-    } while (outcome == OUTCOME_DONE && more > 0);
-    buf_free(&next);
-    return outcome == OUTCOME_DONE && more < 0 ? OUTCOME_REFUSED : outcome;
+static enum outcome list(struct listing *listing) {
+    struct pages pages = {.api = &listing->api,
+                          .path = IDENTITIES "?" PAGES_LIMIT,
+                          .things = "identities",
+                          .fd = STDOUT_FILENO,
+                          .where = "standard output",
+                          .add = add_row,
+                          .context = listing};
+    return pages_write(&pages);
 }
 
 enum outcome account_list(struct wish *wish) {
     static const char *const names[] = {[USERS] = "users", [UUIDS] = "uuids", [ALL] = "all"};
-    struct api api;
+    struct listing listing;
     enum outcome outcome;
     unsigned columns = 0;
     while (columns <= ALL && strcmp(wish->words[0], names[columns]) != 0) columns++;
@@ -340,8 +325,9 @@ enum outcome account_list(struct wish *wish) {
         say("%s: list what? herald list users, uuids or all", wish->words[0]);
         return OUTCOME_USAGE;
     }
-    if (!api_open(&api, wish, &outcome)) return outcome;
-    outcome = api_identify(&api, wish->user, false) ? list(&api, (enum columns)columns) : OUTCOME_USAGE;
-    api_close(&api);
+    listing.columns = (enum columns)columns;
+    if (!api_open(&listing.api, wish, &outcome)) return outcome;
+    outcome = api_identify(&listing.api, wish->user, false) ? list(&listing) : OUTCOME_USAGE;
+    api_close(&listing.api);
     return outcome;
 }

@@ -2,8 +2,8 @@
 #include "cli/import.h"
 
 #include "base/clock.h"
-#include "cli/api.h"
 #include "cli/csv.h"
+#include "cli/pages.h"
 #include "cli/place.h"
 #include "cli/progress.h"
 
@@ -26,8 +26,11 @@ struct export {
     struct progress progress;
 };
 
-static int add_row(struct export *export, struct buf *out, const struct value *identity) {
+static int add_row(void *context, struct buf *out, const struct value *identity) {
+    struct export *export = context;
     int status = 0;
+    export->progress.count++;
+    progress_show(&export->progress, clock_monotonic_ms());
     if (!export->csv)
         return value_write(export->api.parser, identity, out) || buf_append_text(out, "\n") ? -1 : 0;
     for (size_t i = 0; i < COLUMNS && !status; i++)
@@ -41,40 +44,25 @@ static int add_heading(struct buf *out) {
     return status || buf_append_text(out, "\r\n") ? -1 : 0;
 }
 
-// 1: `next` is where the page after it begins; 0: it was the last; -1: it was said what is wrong.
-static int write_page(struct export *export, const struct ask *ask, struct buf *next) {
-    const struct value *page = api_value(&export->api, ask), *identity;
-    struct value_walk walk = value_walk(value_member(page, "identities"));
-    struct buf out = {0};
-    int status = 0;
-    if (!page) return -1;
-    if (export->csv && next->len == 0) status = add_heading(&out);
-    for (; !status && (identity = value_next(&walk)); export->progress.count++)
-        status = add_row(export, &out, identity);
-    buf_truncate(next, 0);
-    if (!status) status = buf_append_str(next, value_member_text(page, "next"));
-    if (status) say("memory is out");
-    if (!status && (status = say_raw(export->fd, buf_str(&out)))) say("cannot write it: %s", strerror(errno));
-    buf_free(&out);
-    return status ? -1 : next->len > 0;
-}
-
 static enum outcome write_all(struct export *export) {
-    struct buf next = {0};
-    enum outcome outcome;
-    int more = 0;
-    do {
-        struct ask ask;
-        api_fill(&export->api, &ask, "GET", "/v1/identities?limit=1000&after=", buf_str(&next));
-        if (next.len == 0) *strchr(ask.path, '&') = '\0';
-        ask.patient = true;
-        outcome = api_ask(&export->api, &ask);
-        if (outcome == OUTCOME_DONE) more = write_page(export, &ask, &next);
-        ask_fini(&ask);
-        progress_show(&export->progress, clock_monotonic_ms());
-    } while (outcome == OUTCOME_DONE && more > 0);
-    buf_free(&next);
-    return outcome == OUTCOME_DONE && more < 0 ? OUTCOME_REFUSED : outcome;
+    struct buf heading = {0};
+    enum outcome outcome = OUTCOME_REFUSED;
+    if (export->csv && add_heading(&heading)) {
+        say("memory is out");
+    } else {
+        struct pages pages = {.api = &export->api,
+                              .path = "/v1/identities?" PAGES_LIMIT,
+                              .things = "identities",
+                              .fd = export->fd,
+                              .where = export->part[0] ? export->part : "standard output",
+                              .heading = buf_str(&heading),
+                              .patient = true,
+                              .add = add_row,
+                              .context = export};
+        outcome = pages_write(&pages);
+    }
+    buf_free(&heading);
+    return outcome;
 }
 
 static enum outcome begin(struct export *export, const char *path, enum wish_format format) {

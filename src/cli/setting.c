@@ -1,7 +1,7 @@
 // The commands for settings.
 #include "cli/setting.h"
 
-#include "cli/api.h"
+#include "cli/pages.h"
 #include "cli/place.h"
 #include "cli/plain.h"
 #include "cli/signals.h"
@@ -152,22 +152,26 @@ static enum outcome set(struct api *api) {
     return outcome;
 }
 
-static enum outcome delete(struct api *api) {
-    struct buf line = {0}; struct ask ask = {0};
-    enum outcome outcome = change(api, "DELETE", (struct str){0}, &ask); if (outcome == OUTCOME_DONE){
+static enum outcome erase(struct api *api) {
+    struct buf line = {0};
+    struct ask ask = {0};
+    enum outcome outcome = change(api, "DELETE", (struct str){0}, &ask);
+    if (outcome == OUTCOME_DONE) {
         int status = api->wish->json ? buf_append_text(&line, "{\"deleted\":") ||
                                            value_write_text(&line, str_of(api->wish->words[1])) ||
                                            buf_append_text(&line, "}")
                                      : plain_append_after(&line, "deleted ", str_of(api->wish->words[1]));
-        outcome = printed(api_print(&line, status));}
-buf_free(&line);
-ask_fini(&ask);
-return outcome;
+        outcome = printed(api_print(&line, status));
+    }
+    buf_free(&line);
+    ask_fini(&ask);
+    return outcome;
 }
 
 // --- list -----------------------------------------------------------------------------------------------
 
-static int add_row(struct api *api, struct buf *out, const struct value *setting) {
+static int add_row(void *context, struct buf *out, const struct value *setting) {
+    struct api *api = context;
     int status = api->wish->json
                      ? value_write(api->parser, setting, out)
                      : plain_append_after(out, "", value_member_text(setting, "key")) ||
@@ -177,38 +181,16 @@ static int add_row(struct api *api, struct buf *out, const struct value *setting
     return status || buf_append_text(out, "\n") ? -1 : 0;
 }
 
-static int show_page(struct api *api, const struct ask *ask, struct buf *next) {
-    const struct value *page = api_value(api, ask), *setting;
-    struct value_walk walk = value_walk(value_member(page, "settings"));
-    struct buf out = {0};
-    int status = 0;
-    while (!status && (setting = value_next(&walk))) status = add_row(api, &out, setting);
-    buf_truncate(next, 0);
-    if (!status) status = buf_append_str(next, value_member_text(page, "next"));
-    if (status) say("memory is out");
-    if (!status && (status = say_raw(STDOUT_FILENO, buf_str(&out)))) say("cannot write to standard output");
-    buf_free(&out);
-    return !page || status ? -1 : next->len > 0;
-}
-
 static enum outcome list(struct api *api) {
-    struct buf next = {0}, path = {0};
-    const char *prefix = api->wish->word_count > 1 ? api->wish->words[1] : "";
-    enum outcome outcome;
-    int more = 0;
-    do {
-        struct ask ask;
-        api_fill(api, &ask, "GET", SETTINGS "?limit=1000&prefix=", str_of(prefix));
-        buf_truncate(&path, 0);
-        if (next.len > 0 && buf_printf(&path, "%s&after=%c", ask.path, 0) == 0)
-            api_fill(api, &ask, "GET", path.data, buf_str(&next));
-        outcome = api_ask(api, &ask);
-        if (outcome == OUTCOME_DONE) more = show_page(api, &ask, &next);
-        ask_fini(&ask);
-    } while (outcome == OUTCOME_DONE && more > 0);
-    buf_free(&next);
-    buf_free(&path);
-    return outcome == OUTCOME_DONE && more < 0 ? OUTCOME_REFUSED : outcome;
+    struct pages pages = {.api = api,
+                          .path = SETTINGS "?" PAGES_LIMIT "&prefix=",
+                          .tail = str_of(api->wish->word_count > 1 ? api->wish->words[1] : ""),
+                          .things = "settings",
+                          .fd = STDOUT_FILENO,
+                          .where = "standard output",
+                          .add = add_row,
+                          .context = api};
+    return pages_write(&pages);
 }
 
 // --- watch ----------------------------------------------------------------------------------------------
@@ -305,7 +287,7 @@ static const struct {
     enum outcome (*run)(struct api *api);
 } actions[] = {{"get", 2, 2, false, get},
                {"set", 2, 3, true, set},
-               {"delete", 2, 2, true, delete},
+               {"delete", 2, 2, true, erase},
                {"list", 1, 2, false, list},
                {"watch", 1, 2, false, watch}};
 

@@ -4,8 +4,9 @@
 //   propose ──► queue ──► take all that wait ──► begin, apply each, commit ──► watchers, homes ──► done
 //                         (up to a batch)        one fsync for all of them
 //
-// While one batch is being synced the next one gathers in the queue: the busier, the larger the batches and
-// the fewer the syncs. The write-ahead log is emptied between batches, here and nowhere else.
+// While one batch is being synced the next one gathers in the queue, and a little longer for those who were
+// just answered: the busier, the larger the batches and the fewer the syncs. The write-ahead log is emptied
+// between batches, here and nowhere else.
 #include "cluster/propose.h"
 
 #include "base/log.h"
@@ -20,8 +21,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define BATCH_MAX 512                // changes in one transaction
-#define WAL_MAX   (16 * 1024 * 1024) // bytes in the write-ahead log before it is emptied
+#define BATCH_MAX    512                // changes in one transaction
+#define PAUSE_MAX_US 2000               // to let a batch gather
+#define WAL_MAX      (16 * 1024 * 1024) // bytes in the write-ahead log before it is emptied
 
 struct proposer {
     struct store *store; // the storage thread's while it runs
@@ -31,8 +33,10 @@ struct proposer {
     pthread_cond_t filled; // the queue is no longer empty, or closing
     struct proposal *first, *last;
     bool closing;
-    uint64_t waiting; // in the queue
-    bool failing;     // the storage thread's: the last batch failed; its end is logged
+    uint64_t waiting;            // in the queue
+    uint64_t wanted;             // of them, before the storage thread is woken; 0: it does not wait
+    uint64_t together, pause_us; // the storage thread's: see gather
+    bool failing;                // the storage thread's: the last batch failed; its end is logged
     struct watches *watches;
     _Atomic uint64_t clock, epoch; // durable
     _Atomic uint64_t ended;        // the clock of the latest durable change that ended sessions
@@ -104,20 +108,53 @@ static void answer(struct proposer *proposer, struct proposal *batch, uint64_t b
 
 // --- the thread -------------------------------------------------------------------------------------------
 
+// Waits until so many are in the queue, or until then.
+static void wait_for(struct proposer *proposer, uint64_t wanted, const struct timespec *until) {
+    int rc = 0;
+    proposer->wanted = wanted;
+    while (proposer->waiting < wanted && !proposer->closing && rc == 0)
+        rc = until ? pthread_cond_timedwait(&proposer->filled, &proposer->mutex, until)
+                   : pthread_cond_wait(&proposer->filled, &proposer->mutex);
+    proposer->wanted = 0;
+}
+
+// Those who were just answered are likely to come again at once: waiting for them, no longer than a part of
+// what a commit takes, makes one batch of what would be two or three, and one sync.
+static void gather(struct proposer *proposer) {
+    struct timespec until;
+    if (proposer->waiting >= proposer->together || proposer->closing) return;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t nanoseconds = (uint64_t)until.tv_nsec + proposer->pause_us * 1000;
+    until.tv_sec += (time_t)(nanoseconds / 1000000000);
+    until.tv_nsec = (long)(nanoseconds % 1000000000);
+    wait_for(proposer, proposer->together, &until);
+}
+
 // Waits for proposals and takes what is there, oldest first. NULL: closing, and nothing is left.
 static struct proposal *take_batch(struct proposer *proposer) {
     pthread_mutex_lock(&proposer->mutex);
-    while (!proposer->first && !proposer->closing) pthread_cond_wait(&proposer->filled, &proposer->mutex);
+    wait_for(proposer, 1, NULL);
+    gather(proposer);
     struct proposal *batch = proposer->first, *end = batch;
     uint64_t taken = batch ? 1 : 0;
     for (; end && end->next && taken < BATCH_MAX; taken++) end = end->next;
     proposer->waiting -= taken;
+    proposer->together = taken;
     if (end) {
         proposer->first = end->next;
         end->next = NULL;
     }
     pthread_mutex_unlock(&proposer->mutex);
     return batch;
+}
+
+// Who has come meanwhile is of the same company.
+static void note_pace(struct proposer *proposer, uint64_t took_us) {
+    pthread_mutex_lock(&proposer->mutex);
+    proposer->together += proposer->waiting;
+    if (proposer->together > BATCH_MAX) proposer->together = BATCH_MAX;
+    pthread_mutex_unlock(&proposer->mutex);
+    proposer->pause_us = took_us / 2 < PAUSE_MAX_US ? took_us / 2 : PAUSE_MAX_US;
 }
 
 static void *storage_thread(void *context) {
@@ -136,6 +173,7 @@ static void *storage_thread(void *context) {
             atomic_fetch_add_explicit(&proposer->batches, 1, memory_order_relaxed);
             if (clocks.last != before) watches_tell(proposer->watches, clocks.last);
         }
+        note_pace(proposer, now_us() - began_us);
         answer(proposer, batch, began_us);
         // Nothing is lost when this fails; a disk that stays bad shows at the next commit.
         if (!failed && store_checkpoint(proposer->store, WAL_MAX, &err) != 0) failed = true;
@@ -165,7 +203,11 @@ struct proposer *proposer_open(const char *directory, struct mailbox *home, stru
     }
     // Neither can fail with default attributes on Linux.
     pthread_mutex_init(&proposer->mutex, NULL);
-    pthread_cond_init(&proposer->filled, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&proposer->filled, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     struct store_meta meta;
     proposer->home = home;
     proposer->watches = watches_open();
@@ -212,7 +254,7 @@ void propose(struct proposer *proposer, struct proposal *proposal) {
         proposer->first = proposal;
     proposer->last = proposal;
     proposer->waiting++;
-    pthread_cond_signal(&proposer->filled);
+    if (proposer->waiting == proposer->wanted) pthread_cond_signal(&proposer->filled);
     pthread_mutex_unlock(&proposer->mutex);
 }
 

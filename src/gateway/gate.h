@@ -13,6 +13,7 @@
 
 #define GATE_INPUT   (64u * 1024) // bytes read from one connection at a time
 #define GATE_TICK_MS 250u         // how often deadlines are looked at
+#define GATE_QUIET   1u           // commits in a tick that are few: over it the reader does not map
 
 struct gateway;
 struct call;
@@ -26,6 +27,7 @@ struct gate {
     struct proposer *proposer;
     struct gateway_settings settings; // a copy; the gate's own
     struct store *store;              // a reader
+    uint64_t batches;                 // committed, when it was last looked at
     struct parser *parser;
     struct timer *timer;
     bool ticking;

@@ -145,13 +145,17 @@ static int write_roll(const struct gateway *gateway, struct gate *gate, struct b
     return rc;
 }
 
-static uint64_t resident_bytes(void) {
-    unsigned long long pages = 0;
+// Of the pages of files, the store's are mapped by each gate, and counted so often.
+static int write_memory(struct buf *out) {
+    unsigned long long resident = 0, shared = 0;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) return 0;
-    if (fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
-    fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (file == NULL || fscanf(file, "%*u %llu %llu", &resident, &shared) != 2) resident = shared = 0;
+    if (file != NULL) fclose(file);
+    return one(out, "herald_resident_memory_bytes", "gauge", "Resident memory of the process",
+               resident * page) |
+           one(out, "herald_resident_file_bytes", "gauge",
+               "Of it, pages of files, which the system takes back when it needs them", shared * page);
 }
 
 int metrics_write(struct gateway *gateway, struct gate *gate, struct buf *out) {
@@ -160,8 +164,7 @@ int metrics_write(struct gateway *gateway, struct gate *gate, struct buf *out) {
     rc |= buf_printf(out, "herald_build_info{version=\"%s\"} 1\n", HERALD_VERSION);
     rc |= one(out, "herald_start_time_seconds", "gauge", "When it was started, in seconds since 1970",
               (uint64_t)gateway->started_ms / 1000);
-    rc |=
-        one(out, "herald_resident_memory_bytes", "gauge", "Resident memory of the process", resident_bytes());
+    rc |= write_memory(out);
     rc |= write_roll(gateway, gate, out) | write_stream(gateway, out) | write_requests(gateway, out);
     for (unsigned i = 0; i < METRICS_HISTOGRAM_COUNT; i++) rc |= write_histogram(gateway, i, out);
     for (unsigned i = 0; i < gateway->gate_count; i++)

@@ -78,6 +78,7 @@ struct store {
     sqlite3 *db;
     char *directory; // as given, for messages
     bool writer;
+    bool maps;          // the reader's: see store_map
     int lock;           // the writer's: a descriptor whose flock keeps other writers out; -1: none
     uint64_t wal_bytes; // the writer's: size of the write-ahead log after the last commit
     // The writer's, within a transaction: the row of `meta`, which is written back at its end.

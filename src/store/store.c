@@ -18,10 +18,16 @@
 #include <unistd.h>
 
 #define LOCK_FILE "lock"
-// The indexes of a million accounts fit into the cache (KiB): creating then reads nothing.
+// Cache in KiB. The two indexes of a million accounts take 50 MB; twice this cache was measured to be no
+// quicker.
 #define WRITER_PRAGMAS     "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA cache_size = -32768"
 #define WRITER_PATIENCE_MS 5000 // for a backup or a person's sqlite3 that holds the database
+#define READER_PRAGMAS     "PRAGMA query_only = ON; PRAGMA cell_size_check = ON"
 #define READER_PATIENCE_MS 250
+// SQLite maps no more than it was built to, 2 GiB as a rule, and reads what lies beyond. A mapped page is
+// parsed anew each time: to check all its cells then would cost what mapping saves.
+#define MAP_PRAGMAS   "PRAGMA cell_size_check = OFF; PRAGMA mmap_size = 68719476736"
+#define UNMAP_PRAGMAS "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON"
 
 // --- statements -------------------------------------------------------------------------------------------
 
@@ -184,8 +190,7 @@ struct store *store_open_reader(const char *directory, struct err *err) {
     int64_t version;
     struct store *store = store_new(directory, false, err);
     if (!store) return NULL;
-    if (open_database(store, err) != 0 ||
-        store_exec(store, "PRAGMA query_only = ON; PRAGMA cell_size_check = ON", err) != 0 ||
+    if (open_database(store, err) != 0 || store_exec(store, READER_PRAGMAS, err) != 0 ||
         schema_check(store, &version, err) != 0 || prepare_all(store, err) != 0) {
         store_close(store);
         return NULL;
@@ -193,11 +198,21 @@ struct store *store_open_reader(const char *directory, struct err *err) {
     return store;
 }
 
+void store_map(struct store *store, bool maps) {
+    assert(!store->writer);
+    if (store->maps == maps) return;
+    store->maps = maps;
+    (void)store_exec(store, maps ? MAP_PRAGMAS : UNMAP_PRAGMAS, NULL); // either way, the answers are the same
+}
+
 void store_close(struct store *store) {
     if (!store) return;
     if (store->writer && store->db && store->statements[STATEMENT_ROLLBACK]) {
         store_rollback(store);
-        (void)store_checkpoint(store, 0, NULL); // SQLite does it too, but only for the last connection
+        // SQLite empties the log too, but only for the last connection. A reader that just reads, such as a
+        // backup, is not waited for: then the next start finds a log.
+        (void)sqlite3_busy_timeout(store->db, 0);
+        (void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
     for (int i = 0; i < STATEMENT_END; i++) (void)sqlite3_finalize(store->statements[i]);
     int rc = sqlite3_close(store->db);

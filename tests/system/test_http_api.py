@@ -1,12 +1,13 @@
 """The HTTP API, route by route: every answer is also held against docs/openapi.yaml by the harness."""
 
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import uuid
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -656,7 +657,7 @@ def closed(sock):
 
 def test_the_control_socket_takes_few_who_say_little(start):
     server = start()
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         talks = [stack.enter_context(at_control(server)) for _ in range(16)]
         assert closed(stack.enter_context(at_control(server)))
         talks[0].sendall(b"x" * 5000)
@@ -691,6 +692,34 @@ def test_the_control_socket_is_for_the_servers_own_user(start):
                           capture_output=True, text=True, check=False)
     assert done.stdout == "b''\n", done
     assert control(server, command="token_list")["tokens"] == []
+
+
+# --- the store --------------------------------------------------------------------------------------------------
+def test_the_store_is_mapped_while_it_is_only_read(start):
+    """Each commit makes readers map anew, so they do not while there are many."""
+    first = start()
+    with Http(first) as http:
+        made, _ = create(http)
+    first.stop()  # which brings everything into the one file
+    server = start.restart(first)
+
+    def mapped():
+        return f"{server.directory}/state.db\n" in Path(f"/proc/{server.process.pid}/maps").read_text()
+    with Http(server) as http:
+        def asked():
+            assert http.get(path(made)).json == made
+            return mapped()
+
+        def written():
+            for _ in range(20):
+                last, _ = create(http)
+                assert http.get(path(last)).json == last
+            with contextlib.closing(sqlite3.connect(server.directory / "state.db")) as database:
+                database.execute("PRAGMA wal_checkpoint")  # what lies in the log is not mapped in any case
+            assert http.get(path(made)).json == made
+            return not mapped()
+        eventually(asked, "it maps")
+        eventually(written, "it maps no more")
 
 
 # --- health and metrics -----------------------------------------------------------------------------------------

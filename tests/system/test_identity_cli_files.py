@@ -7,9 +7,10 @@ import os
 import re
 import signal
 import subprocess
+from urllib.parse import quote
 
 import pytest
-from herald_harness import admin, eventually, new_id, new_name, new_secret, reserve_port
+from herald_harness import Http, admin, eventually, new_id, new_name, new_secret, reserve_port
 from herald_harness.command import Command, command_environment, herald, herald_run
 from herald_harness.window import Window
 
@@ -91,6 +92,18 @@ def test_settings_are_listed_by_prefix(run):
     assert [(one["key"], one["size"]) for one in listed] == [(f"{stem}/{n}", n) for n in range(3)]
     assert re.search(rf"(?m)^{stem}/2  version \d+, 2 bytes, \S+Z$", run("settings", "list", stem).stdout)
     assert run("settings", "list", stem + "/none").stdout == ""
+
+
+def test_a_list_of_settings_longer_than_a_page_is_whole(run, shared):
+    stem = f"many/{new_id()}/a&b=%+"  # what has a meaning in a query has none in a key
+    keys, token = [f"{stem}{n:04}" for n in range(1002)], admin(shared)
+    with Http(shared) as http:
+        for start in range(0, len(keys), 100):
+            batch = keys[start:start + 100]
+            http.send("".join(f"PUT /v1/settings/{quote(key)} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+                              f"Authorization: Bearer {token}\r\n\r\nv" for key in batch))
+            assert {http.answer("PUT").status for _ in batch} == {200}
+    assert [json.loads(line)["key"] for line in run("settings", "list", stem, "--json").stdout.splitlines()] == keys
 
 
 def test_settings_are_watched_through_a_restart(start, home):

@@ -30,6 +30,20 @@ static void zero_initialised_is_empty_and_valid(void **state) {
     assert_null(buf.data);
 }
 
+static void what_is_printed_is_whole_however_much_room_there_is(void **state) {
+    (void)state;
+    for (size_t left = 0; left < 8; left++) { // for five bytes, and what terminates them
+        struct buf buf = {0};
+        assert_int_equal(buf_reserve(&buf, 64), 0);
+        while (buf.cap - buf.len > left) assert_int_equal(buf_append_text(&buf, "x"), 0);
+        size_t before = buf.len;
+        assert_int_equal(buf_printf(&buf, "%d", 12345), 0);
+        assert_int_equal(buf.len, before + 5);
+        assert_memory_equal(buf.data + before, "12345", 5);
+        buf_free(&buf);
+    }
+}
+
 static void appends_in_order(void **state) {
     (void)state;
     struct buf buf = {0};
@@ -121,6 +135,7 @@ static void out_of_memory_it_is_as_before(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_printed_is_whole_however_much_room_there_is),
         cmocka_unit_test(zero_initialised_is_empty_and_valid),
         cmocka_unit_test(appends_in_order),
         cmocka_unit_test(drops_bytes_at_either_end),

@@ -77,6 +77,22 @@ static void case_makes_no_difference(void **state) {
     assert_false(same_person("alice", "alicia"));
 }
 
+// Names of ASCII alone take a shorter way: it comes to what the whole rules say.
+static void a_character_of_ascii_is_the_same_alone_and_among_others(void **state) {
+    (void)state;
+    for (int c = 1; c < 0x80; c++) {
+        char alone[2] = {(char)c, 0}, among[4] = {(char)c, '\xc3', '\xa9', 0}; // before an e with acute
+        struct login one, other;
+        struct err err = {0}, again = {0};
+        int rc = login_parse(str_of(alone), &one, &err);
+        assert_int_equal(rc, login_parse(str_of(among), &other, &again));
+        assert_string_equal(err.text, again.text);
+        if (rc != 0) continue;
+        assert_true(one.name[0] == other.name[0] && one.name[1] == '\0');
+        assert_true(one.fold[0] == other.fold[0] && one.fold[1] == '\0');
+    }
+}
+
 static void nothing_lies_behind_the_terminator(void **state) {
     (void)state;
     struct login login;
@@ -263,6 +279,7 @@ int main(void) {
         cmocka_unit_test(a_plain_name_stays_as_it_was_written),
         cmocka_unit_test(spellings_of_one_character_become_one),
         cmocka_unit_test(case_makes_no_difference),
+        cmocka_unit_test(a_character_of_ascii_is_the_same_alone_and_among_others),
         cmocka_unit_test(nothing_lies_behind_the_terminator),
         cmocka_unit_test(anonymous_is_recognised_in_any_case),
         cmocka_unit_test(white_space_is_refused),

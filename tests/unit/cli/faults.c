@@ -3,6 +3,7 @@
 #include "cli/display.h"
 
 #include "cli/note.h"
+#include "cli/pages.h"
 #include "cli/wish.h"
 
 #include "../fault.h"
@@ -84,6 +85,28 @@ static bool read_the_command_line(void) {
     return done;
 }
 
+static int add_key(void *context, struct buf *out, const struct value *thing) {
+    (void)context;
+    return buf_append_str(out, value_member_text(thing, "key")) || buf_append_text(out, "\n");
+}
+
+// A list that cannot be shown ends; it does not begin again.
+static bool take_a_page(void) {
+    static const char answer[] = "{\"settings\":[{\"key\":\"one\"},{\"key\":\"two\"}],\"next\":\"dHdv\"}";
+    struct pages pages = {.things = "settings", .add = add_key};
+    struct parser *parser = parser_open(4096, 8);
+    struct buf out = {0}, next = {0};
+    const struct value *page = parser ? value_read(parser, STR(answer), NULL) : NULL;
+    bool done = page && pages_add(&pages, page, &out, &next) == 0;
+    if (done) assert_true(str_equal_text(buf_str(&out), "one\ntwo\n"));
+    if (done) assert_true(str_equal_text(buf_str(&next), "dHdv"));
+    if (done) assert_int_equal(pages_add(&pages, page, &out, &next), -1); // where it has been before
+    buf_free(&out);
+    buf_free(&next);
+    if (parser) parser_close(parser);
+    return done;
+}
+
 static void an_activity_is_shown_or_not(void **state) {
     (void)state;
     each_allocation_fails(show_an_activity);
@@ -95,6 +118,11 @@ static void a_note_is_written_or_not(void **state) {
     each_allocation_fails(write_a_note);
 }
 
+static void a_page_is_taken_or_not(void **state) {
+    (void)state;
+    each_allocation_fails(take_a_page);
+}
+
 static void a_command_line_is_read_or_not(void **state) {
     (void)state;
     each_allocation_fails(read_the_command_line);
@@ -104,6 +132,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_activity_is_shown_or_not),
         cmocka_unit_test(a_note_is_written_or_not),
+        cmocka_unit_test(a_page_is_taken_or_not),
         cmocka_unit_test(a_command_line_is_read_or_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,6 +169,26 @@ static void what_waits_together_is_committed_together(void **state) {
     assert_in_range(commits(&world->scratch) - before, 1, 2);
 }
 
+// They are waited for, but not without end.
+static void who_was_together_may_come_alone_again(void **state) {
+    struct world *world = *state;
+    struct asked asked[3] = {0}, alone[2] = {0};
+    char login[16];
+    hold(world);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(login, sizeof login, "user%u", i);
+        ask(world, &asked[i], login, i);
+    }
+    release(world);
+    wait_for(world, 3);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(login, sizeof login, "alone%u", i);
+        ask(world, &alone[i], login, 10 + i);
+        wait_for(world, 4 + i);
+        assert_int_equal(alone[i].proposal.answer.outcome, OUTCOME_DONE);
+    }
+}
+
 static void a_batch_has_a_limit(void **state) {
     enum { MANY = 1200 };
     struct world *world = *state;
@@ -366,6 +386,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         STORY(a_proposal_is_answered_once_and_is_then_in_the_store),
         STORY(what_waits_together_is_committed_together),
+        STORY(who_was_together_may_come_alone_again),
         STORY(a_batch_has_a_limit),
         STORY(a_refused_change_does_not_hurt_its_neighbours),
         STORY(a_proposal_may_be_proposed_again_in_its_answer),

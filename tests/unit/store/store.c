@@ -126,6 +126,21 @@ static void closing_leaves_one_file_with_everything_in_it(void **state) {
     assert_int_equal(access(scratch_file(scratch, STORE_FILE "-shm", path), F_OK), -1);
 }
 
+static void closing_empties_the_log_beside_a_reader(void **state) {
+    struct scratch *scratch = *state;
+    char path[128];
+    struct stat stat;
+    struct store *store = open_writer(scratch);
+    create(store, "alice", 1);
+    struct store *reader = open_reader(scratch);
+    assert_true(knows(reader, "alice"));
+    store_close(store);
+    assert_int_equal(lstat(scratch_file(scratch, STORE_FILE "-wal", path), &stat), 0);
+    assert_int_equal(stat.st_size, 0);
+    assert_true(knows(reader, "alice"));
+    store_close(reader);
+}
+
 static void a_commit_is_on_disk_when_it_returns(void **state) {
     struct scratch *scratch = *state;
     int64_t level;
@@ -457,6 +472,47 @@ static void a_full_disk_refuses_and_works_again_when_there_is_room(void **state)
     store_close(store);
 }
 
+static bool is_mapped(const struct scratch *scratch) {
+    char path[128], line[512];
+    bool found = false;
+    scratch_file(scratch, STORE_FILE "\n", path);
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps)) found |= strstr(line, path) != NULL;
+    fclose(maps);
+    return found;
+}
+
+static void a_reader_sees_the_same_whether_it_maps_or_not(void **state) {
+    const struct scratch *scratch = *state;
+    struct store *store = open_writer(scratch);
+    create(store, "alice", 1);
+    assert_int_equal(store_checkpoint(store, 0, NULL), 0); // into the file that is mapped
+    struct store *reader = open_reader(scratch);
+    assert_true(knows(reader, "alice"));
+    assert_false(is_mapped(scratch));
+    store_map(reader, true);
+    assert_true(knows(reader, "alice"));
+    assert_true(is_mapped(scratch));
+    for (unsigned i = 0; i < 300; i++) { // the file grows meanwhile
+        char name[16];
+        snprintf(name, sizeof name, "more%u", i);
+        create(store, name, 2 + i);
+        if (i % 50 == 0) assert_int_equal(store_checkpoint(store, 0, NULL), 0);
+        assert_true(knows(reader, name));
+    }
+    assert_int_equal(store_checkpoint(store, 0, NULL), 0);
+    assert_true(knows(reader, "alice"));
+    assert_true(is_mapped(scratch));
+    store_map(reader, false);
+    assert_true(knows(reader, "alice"));
+    assert_true(knows(reader, "more299"));
+    assert_false(is_mapped(scratch));
+    assert_false(knows(reader, "more300"));
+    store_close(reader);
+    store_close(store);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -464,6 +520,7 @@ int main(void) {
         STORY(a_fresh_directory_is_private_and_empty),
         STORY(what_was_stored_is_there_the_next_time),
         STORY(closing_leaves_one_file_with_everything_in_it),
+        STORY(closing_empties_the_log_beside_a_reader),
         STORY(a_commit_is_on_disk_when_it_returns),
         STORY(a_directory_that_others_may_enter_is_refused),
         STORY(what_is_not_a_usable_directory_is_refused_with_the_systems_words),
@@ -478,6 +535,7 @@ int main(void) {
         STORY(what_is_rolled_back_never_was),
         STORY(readers_see_what_is_committed_and_nothing_else),
         STORY(a_reader_cannot_write),
+        STORY(a_reader_sees_the_same_whether_it_maps_or_not),
         STORY(a_reader_needs_a_writer_to_have_been_there),
         STORY(a_checkpoint_brings_changes_home_when_there_are_enough),
         STORY(a_killed_writer_leaves_what_it_committed),
