@@ -11,6 +11,13 @@ void uuid_random(struct uuid *uuid) {
     uuid->bytes[8] = (uint8_t)((uuid->bytes[8] & 0x3f) | 0x80); // variant of the RFC
 }
 
+void uuid_timed(struct uuid *uuid, int64_t wall_ms) {
+    secret_random(uuid->bytes, sizeof uuid->bytes);
+    for (int i = 0; i < 6; i++) uuid->bytes[i] = (uint8_t)((uint64_t)wall_ms >> (40 - 8 * i));
+    uuid->bytes[6] = (uint8_t)((uuid->bytes[6] & 0x0f) | 0x70); // version 7
+    uuid->bytes[8] = (uint8_t)((uuid->bytes[8] & 0x3f) | 0x80); // variant of the RFC
+}
+
 // Before these bytes stands a hyphen.
 static bool hyphen_before(int byte) {
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;

@@ -1,4 +1,5 @@
 // Accounts over HTTP.
+#include "base/clock.h"
 #include "gateway/cursor.h"
 #include "gateway/fields.h"
 #include "gateway/handlers.h"
@@ -191,7 +192,7 @@ bool identities_create(struct call *call) {
     unsigned sets;
     if (!call_new_errand(call, CHANGE_CREATE) || !take_fields(call, fields, &sets)) return false;
     struct change *change = &call->errand->proposal.change;
-    uuid_random(&change->uuid);
+    uuid_timed(&change->uuid, clock_wall_ms());
     char from[ADDRESS_TEXT_SIZE];
     address_format_host(&call->conn->from, from);
     str_copy(str_of(from), change->created_from, sizeof change->created_from);

@@ -94,9 +94,9 @@ void settle_start(struct desk *desk, struct lock *lock, const struct address *fr
     settle->background = background;
     struct change *change = &settle->proposal.change;
     change->kind = CHANGE_CREATE;
-    uuid_random(&change->uuid);
     change->login = lock->login;
     change->at_ms = clock_wall_ms();
+    uuid_timed(&change->uuid, change->at_ms);
     change->secret_key = stream->node.locks.key;
     if (from != NULL) address_format_host(from, change->created_from);
     settle->proposal.done = settle_proposed;

@@ -20,7 +20,7 @@ from herald_harness import Deadline, admin, eventually, fingerprint, new_id, new
 from herald_harness.command import Command, command_environment, herald, herald_run
 
 DONE, REFUSED, USAGE, UNREACHABLE, UNKNOWN = range(5)
-UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
 def url(server):

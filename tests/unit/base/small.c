@@ -151,6 +151,20 @@ static void identifiers_are_version_4_and_differ(void **state) {
     }
 }
 
+static void identifiers_of_a_time_begin_with_it_and_differ(void **state) {
+    (void)state;
+    static const uint8_t time[6] = {0x01, 0x7f, 0x22, 0xe2, 0x79, 0xb0}; // the example of RFC 9562, A.6
+    struct uuid a, b;
+    for (int i = 0; i < 100; i++) {
+        uuid_timed(&a, 0x017f22e279b0);
+        uuid_timed(&b, 0x017f22e279b0);
+        assert_memory_equal(a.bytes, time, sizeof time);
+        assert_int_equal(a.bytes[6] >> 4, 7);
+        assert_int_equal(a.bytes[8] >> 6, 2);
+        assert_memory_not_equal(a.bytes, b.bytes, sizeof a.bytes);
+    }
+}
+
 static void identifiers_are_read_back_in_either_case(void **state) {
     (void)state;
     const char *text = "00112233-4455-4677-8899-aabbccddeeff";
@@ -202,6 +216,7 @@ int main(void) {
         cmocka_unit_test(rolls_keep_their_bounds_and_reach_them),
         cmocka_unit_test(large_bounds_are_unbiased),
         cmocka_unit_test(identifiers_are_version_4_and_differ),
+        cmocka_unit_test(identifiers_of_a_time_begin_with_it_and_differ),
         cmocka_unit_test(identifiers_are_read_back_in_either_case),
         cmocka_unit_test(what_is_not_an_identifier_is_refused),
     };
