@@ -74,7 +74,7 @@ bool follow_pump(struct conn *conn) {
     struct err err;
     if (proposer_clock(gate->proposer) <= follow->clock) return false;
     buf_truncate(&gate->body, 0);
-    int count = store_changes(gate->store, follow->clock, FOLLOW_PAGE, add_event, &events, &err);
+    int count = store_changes(gate_store(gate), follow->clock, FOLLOW_PAGE, add_event, &events, &err);
     if (count < 0 || events.rc != 0) { // it was too slow, or the store failed: it comes again, and is told
         conn->doomed = true;
         return false;
@@ -175,7 +175,7 @@ void changes_follow(struct call *call) {
     uint64_t clock;
     struct err err;
     if (!take_since(call, &clock)) return;
-    int rc = store_changes(gate->store, clock, 1, none, NULL, &err);
+    int rc = store_changes(gate_store(gate), clock, 1, none, NULL, &err);
     if (rc == STORE_CHANGES_GONE) {
         call_problem(call, PROBLEM_GONE, "begin anew with the lists, and follow from their Herald-Clock on",
                      "since");

@@ -86,7 +86,7 @@ void credentials_scope(const struct call *call, struct secret_digest *scope) {
 static void verify_token(struct call *call) {
     struct admin_token token;
     struct err err;
-    int found = store_find_token(call->gate->store, &call->credentials.token, &token, &err);
+    int found = store_find_token(gate_store(call->gate), &call->credentials.token, &token, &err);
     if (found < 0) {
         call_broken(call, &err);
     } else if (found == 0) {

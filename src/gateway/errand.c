@@ -112,7 +112,7 @@ bool errand_repeat(struct call *call) {
     struct err err;
     const struct change_request *request = &call->errand->proposal.change.request;
     if (request->key[0] == '\0') return false;
-    int found = store_repeat(call->gate->store, request, &answer, &err);
+    int found = store_repeat(gate_store(call->gate), request, &answer, &err);
     if (found < 0)
         call_broken(call, &err);
     else if (found > 0)

@@ -21,10 +21,33 @@ const char *gate_date(struct gate *gate) {
     return gate->date;
 }
 
+// --- the roll -------------------------------------------------------------------------------------------
+
+static void let_go(struct gate *gate) {
+    if (gate->holds) store_release(gate->store);
+    gate->holds = false;
+}
+
+// The clock is read first: what was durable by then is in what is seen from then on (proposer_clock).
+struct store *gate_store(struct gate *gate) {
+    struct err err;
+    uint64_t clock = proposer_clock(gate->proposer);
+    if (gate->held_clock != clock) let_go(gate);
+    if (gate->holds) return gate->store;
+    gate->held_clock = clock;
+    gate->holds = store_hold(gate->store, &err) == 0;
+    return gate->store;
+}
+
+static void on_turned(void *context) {
+    let_go(context);
+}
+
 // --- time -----------------------------------------------------------------------------------------------
 
 // The reader maps after a tick in which nothing was committed, until one in which much was.
 static void choose_reading(struct gate *gate) {
+    let_go(gate);
     struct proposer_counts counts;
     proposer_counts(gate->proposer, &counts);
     uint64_t written = counts.batches - gate->batches;
@@ -76,6 +99,7 @@ static void on_open(struct mail *mail, void *shard) {
     struct gate *gate = ((struct opening *)mail)->gate;
     free(mail);
     gate->timer = timer_open(gate->loop, on_tick, gate, NULL); // NULL: no connection is taken
+    stream_on_turned(gate->stream, gate->shard, on_turned, gate);
 }
 
 int gate_open(struct gate *gate, struct gateway *gateway, unsigned shard, const char *directory,
@@ -122,6 +146,8 @@ void gate_close(struct gate *gate) {
     }
     timer_close(gate->timer);
     gate->timer = NULL;
+    if (gate->store != NULL) let_go(gate);
+    stream_on_turned(gate->stream, gate->shard, NULL, NULL);
     store_close(gate->store);
     if (gate->parser != NULL) parser_close(gate->parser);
     if (gate->input != NULL) secret_wipe(gate->input, GATE_INPUT);

@@ -26,7 +26,9 @@ struct gate {
     struct stream *stream;
     struct proposer *proposer;
     struct gateway_settings settings; // a copy; the gate's own
-    struct store *store;              // a reader
+    struct store *store;              // a reader: gate_store
+    uint64_t held_clock;              // durable when what it holds was begun
+    bool holds;                       // one view for the whole turn
     uint64_t batches;                 // committed, when it was last looked at
     struct parser *parser;
     struct timer *timer;
@@ -60,3 +62,6 @@ void gate_close(struct gate *gate); // after it
 void gate_tick_soon(struct gate *gate); // there is a connection: deadlines are looked at from now on
 void gate_conn_gone(struct gate *gate); // a connection has left its list
 const char *gate_date(struct gate *gate);
+// The roll as of now, or later: whoever was answered before this sees what was answered. Until the turn ends,
+// or something changes, all who look see the same.
+struct store *gate_store(struct gate *gate);

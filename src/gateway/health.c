@@ -18,7 +18,7 @@ void health_ready(struct call *call) {
     struct err err;
     if (call->gate->draining)
         call_problem(call, PROBLEM_STOPPING, "ask another server", NULL);
-    else if (store_meta(call->gate->store, &meta, &err) != 0)
+    else if (store_meta(gate_store(call->gate), &meta, &err) != 0)
         call_broken(call, &err);
     else
         answer_health(call, 200, "ready");

@@ -49,7 +49,7 @@ static void give_found(struct call *call, int found, const struct account *accou
 void identities_get(struct call *call) {
     struct account account;
     struct err err;
-    int found = store_find_uuid(call->gate->store, &call->target, &account, NULL, &err);
+    int found = store_find_uuid(gate_store(call->gate), &call->target, &account, NULL, &err);
     give_found(call, found, &account, &err);
 }
 
@@ -61,7 +61,7 @@ static void give_login(struct call *call, struct str text) {
         call_problem(call, PROBLEM_PARAMETER, err.text, "login");
         return;
     }
-    int found = store_find(call->gate->store, login.fold, &account, NULL, &err);
+    int found = store_find(gate_store(call->gate), login.fold, &account, NULL, &err);
     give_found(call, found, &account, &err);
 }
 
@@ -100,7 +100,7 @@ void identities_list(struct call *call) {
     }
     call_fresh(call);
     page.rc |= buf_append_text(&gate->body, "{\"identities\":[");
-    int count = store_accounts(gate->store, from, limit, add_to_page, &page, &err);
+    int count = store_accounts(gate_store(gate), from, limit, add_to_page, &page, &err);
     if (count < 0) {
         call_broken(call, &err);
         return;

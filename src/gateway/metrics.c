@@ -125,7 +125,7 @@ static int write_roll(const struct gateway *gateway, struct gate *gate, struct b
     struct store_meta meta;
     struct proposer_counts counts;
     int rc = 0;
-    if (store_meta(gate->store, &meta, NULL) == 0) {
+    if (store_meta(gate_store(gate), &meta, NULL) == 0) {
         rc |= one(out, "herald_accounts", "gauge", "Accounts in the roll", meta.accounts);
         rc |= one(out, "herald_settings", "gauge", "Settings", meta.settings);
         rc |= one(out, "herald_admin_tokens", "gauge", "Admin tokens that are not revoked", meta.tokens);

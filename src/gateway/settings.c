@@ -34,7 +34,7 @@ void settings_get(struct call *call) {
     bool same;
     if (!take_key(call, key)) return;
     buf_truncate(&gate->body, 0);
-    int found = store_setting(gate->store, key, &setting, &gate->body, &err);
+    int found = store_setting(gate_store(gate), key, &setting, &gate->body, &err);
     if (found < 0) {
         call_broken(call, &err);
         return;
@@ -90,7 +90,7 @@ void settings_list(struct call *call) {
     }
     call_fresh(call);
     page.rc |= buf_append_text(&gate->body, "{\"settings\":[");
-    int count = store_settings(gate->store, prefix, from, limit, false, add_to_page, &page, &err);
+    int count = store_settings(gate_store(gate), prefix, from, limit, false, add_to_page, &page, &err);
     if (count < 0) {
         call_broken(call, &err);
         return;

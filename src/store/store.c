@@ -205,6 +205,15 @@ void store_map(struct store *store, bool maps) {
     (void)store_exec(store, maps ? MAP_PRAGMAS : UNMAP_PRAGMAS, NULL); // either way, the answers are the same
 }
 
+int store_hold(struct store *reader, struct err *err) {
+    return store_run(reader, STATEMENT_SNAPSHOT, err);
+}
+
+void store_release(struct store *reader) {
+    struct err err;
+    (void)store_run(reader, STATEMENT_COMMIT, &err); // of what only looked: there is nothing to lose
+}
+
 void store_close(struct store *store) {
     if (!store) return;
     if (store->writer && store->db && store->statements[STATEMENT_ROLLBACK]) {

@@ -32,6 +32,12 @@ void store_close(struct store *store);                                   // NULL
 // Readers begin without.
 void store_map(struct store *reader, bool maps);
 
+// From here on a reader sees the roll as it is at its first look, until store_release: many looks then lock
+// and unlock once. -1: it goes on without. Not for long: what is held keeps the write-ahead log from being
+// emptied.
+int store_hold(struct store *reader, struct err *err);
+void store_release(struct store *reader);
+
 // --- accounts ---------------------------------------------------------------------------------------------
 struct account {
     struct uuid uuid;

@@ -23,6 +23,11 @@ struct mailbox *stream_shard_mailbox(const struct stream *stream, unsigned shard
     return stream->shards[shard].mailbox;
 }
 
+void stream_on_turned(struct stream *stream, unsigned shard, void (*turned)(void *context), void *context) {
+    stream->shards[shard].turned = turned;
+    stream->shards[shard].turned_context = context;
+}
+
 const char *stream_admit(struct stream *stream, const struct address *from) {
     return door_admit(stream->door, from);
 }

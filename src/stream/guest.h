@@ -23,6 +23,9 @@ void stream_host(struct stream *stream, const struct guest_ops *ops, void *conte
 unsigned stream_shards(const struct stream *stream);
 struct loop *stream_shard_loop(const struct stream *stream, unsigned shard);
 struct mailbox *stream_shard_mailbox(const struct stream *stream, unsigned shard);
+// On the shard's thread, or when that has ended: `turned` is called at the end of each turn of its loop.
+// NULL: no more.
+void stream_on_turned(struct stream *stream, unsigned shard, void (*turned)(void *context), void *context);
 
 // Counts a connection in, on the core thread. NULL: it is welcome, and stream_left counts it out; else a
 // sentence why not.

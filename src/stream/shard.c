@@ -205,6 +205,7 @@ static void shard_turn(void *context) {
     shard->core_news = false;
     if (shard_may_let_go(shard)) wake_send(shard->wake); // it began to depart within the pass
     deadlines_arm(shard);
+    if (shard->turned != NULL) shard->turned(shard->turned_context);
 }
 
 static void shard_nothing(void *context) {

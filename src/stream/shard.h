@@ -55,6 +55,8 @@ struct shard {
     struct watch *watch; // of the roll
     uint64_t told;       // the event clock that it was told of last
     struct former former;
+    void (*turned)(void *context); // the guest's; NULL: there is none
+    void *turned_context;
     struct timing fanout;         // from an append to its having been sent to all of ours that take it
     atomic_uint_fast64_t owes_us; // when something was appended that has not been sent; 0: there is nothing
 };

@@ -695,6 +695,17 @@ def test_the_control_socket_is_for_the_servers_own_user(start):
 
 
 # --- the store --------------------------------------------------------------------------------------------------
+def test_a_server_at_rest_holds_no_view_of_the_roll(start):
+    """Or the write-ahead log could never be emptied."""
+    server = start()
+    with Http(server) as http:
+        made, _ = create(http)
+        assert http.get(path(made)).json == made
+        create(http)
+        with contextlib.closing(sqlite3.connect(server.directory / "state.db", timeout=0)) as database:
+            assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, "somebody holds it"
+
+
 def test_the_store_is_mapped_while_it_is_only_read(start):
     """Each commit makes readers map anew, so they do not while there are many."""
     first = start()

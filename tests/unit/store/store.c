@@ -483,6 +483,25 @@ static bool is_mapped(const struct scratch *scratch) {
     return found;
 }
 
+static void a_reader_that_holds_sees_the_same_until_it_releases(void **state) {
+    struct scratch *scratch = *state;
+    struct store *store = open_writer(scratch);
+    struct store *reader = open_reader(scratch);
+    create(store, "alice", 1);
+    assert_int_equal(store_hold(reader, NULL), 0);
+    assert_true(knows(reader, "alice"));
+    create(store, "bob", 2);
+    assert_false(knows(reader, "bob"));
+    assert_true(knows(reader, "alice"));
+    assert_int_equal(store_hold(reader, NULL), -1); // it does already
+    store_release(reader);
+    assert_true(knows(reader, "bob"));
+    store_release(reader); // of nothing
+    assert_true(knows(reader, "bob"));
+    store_close(reader);
+    store_close(store);
+}
+
 static void a_reader_sees_the_same_whether_it_maps_or_not(void **state) {
     const struct scratch *scratch = *state;
     struct store *store = open_writer(scratch);
@@ -535,6 +554,7 @@ int main(void) {
         STORY(what_is_rolled_back_never_was),
         STORY(readers_see_what_is_committed_and_nothing_else),
         STORY(a_reader_cannot_write),
+        STORY(a_reader_that_holds_sees_the_same_until_it_releases),
         STORY(a_reader_sees_the_same_whether_it_maps_or_not),
         STORY(a_reader_needs_a_writer_to_have_been_there),
         STORY(a_checkpoint_brings_changes_home_when_there_are_enough),
