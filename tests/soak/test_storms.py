@@ -69,6 +69,9 @@ def load(servers, *words, status=0, **options):
     return json.loads(done.stdout)
 
 
+BLOCK = 2000  # lines
+
+
 def pour(sock, blocks):
     """Sends until the end, or until the other side closes."""
     sock.setblocking(True)
@@ -79,19 +82,36 @@ def pour(sock, blocks):
         pass
 
 
-def swallow(sock):
-    def run():
-        try:
-            while sock.recv(1 << 20):
-                pass
-        except OSError:
-            pass
-    threading.Thread(target=run, daemon=True).start()
+class Swallowed:
+    """Reads, in a thread, what `sock` is sent, and counts the lines."""
+
+    def __init__(self, sock):
+        self.sock, self.lines, self.over = sock, 0, False
+        sock.setblocking(True)
+        self.news = threading.Condition()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        data = b"more"
+        while data:
+            try:
+                data = self.sock.recv(1 << 20)
+            except OSError:
+                data = b""
+            with self.news:
+                self.lines += data.count(b"\n")
+                self.over = not data
+                self.news.notify_all()
+
+    def wait(self, lines):
+        with self.news:
+            assert self.news.wait_for(lambda: self.lines >= lines or self.over, 60), f"{self.lines} of {lines} lines came"
+            assert not self.over, f"closed after {self.lines} lines, and not {lines}"
 
 
-def blocks_of(lines, size=2000):
+def blocks_of(lines):
     lines = iter(lines)
-    while block := b"".join(itertools.islice(lines, size)):
+    while block := b"".join(itertools.islice(lines, BLOCK)):
         yield block
 
 
@@ -170,7 +190,7 @@ def test_a_flood_beside_a_thousand_quiet_ones(start, row):
     calm = quiet_ones(server)
     flooder = server.client().login()
     line = word_line("flood", 100).replace(b'"word"', b'"flood"')
-    swallow(flooder.sock)
+    Swallowed(flooder.sock)
     flood = threading.Thread(target=pour, args=(flooder.sock, itertools.repeat(line * 1000)), daemon=True)
     flood.start()
     wild = quiet_ones(server)
@@ -243,11 +263,13 @@ def test_half_a_million_lock_messages(start, row, dial):
     server = start(**WIDE, lock_window="1h")
     listener = server.anonymous()
     beside, hostile = Beside(server), dial(server)
-    swallow(hostile.sock)
+    answers = Swallowed(hostile.sock)
     lines = (b'{"command":"LOCK_REQUEST","username":"flood-%d","secret":"s"}\n' % n for n in range(500_000))
     began = time.monotonic()
     over = b'{"command":"ACTIVITY_BROADCAST","activity":{"word":"over"}}\n'
-    pour(hostile.sock, blocks_of(itertools.chain(lines, [over])))
+    for number, block in enumerate(blocks_of(itertools.chain(lines, [over]))):
+        answers.wait((number - 10) * BLOCK)  # who leaves 8 MiB of answers unread is cut off, and floods no more
+        hostile.sock.sendall(block)
     while listener.hear(120).get("word") != "over":
         pass
     honest = dial(server)
@@ -270,7 +292,7 @@ def test_half_a_million_lock_messages(start, row, dial):
 def test_a_hundred_thousand_ids(start, row, dial):
     server = start(**WIDE, announce_interval="60s")
     beside, hostile = Beside(server), dial(server)
-    swallow(hostile.sock)
+    Swallowed(hostile.sock)
     lines = (b'{"command":"SERVER_ANNOUNCE","id":"liar-%d","load":1000,"hostname":"127.0.0.1","port":9}\n' % n
              for n in range(100_000))
     began = time.monotonic()
