@@ -65,7 +65,7 @@
     X(drain_timeout, DURATION, stream.drain_ms, "5s", "0", "10m", NULL, RELOAD, STREAM,                      \
       "how long clients may take what is pending at the stop")                                               \
     X(shards, COUNT, stream.shards, "0", "1", "256", "0", RESTART, STREAM,                                   \
-      "threads that serve clients; 0: one for each core")                                                    \
+      "threads that serve clients; 0: one for each core but one")                                            \
     X(max_message, SIZE, stream.max_message, "1MiB", "1KiB", "64MiB", NULL, RESTART, LIMITS,                 \
       "longest line that is accepted")                                                                       \
     X(max_depth, COUNT, stream.max_depth, "64", "4", "1000", NULL, RESTART, LIMITS,                          \

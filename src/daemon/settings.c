@@ -59,7 +59,7 @@ int config_settings(const struct config *config, const struct machine *machine,
     *settings = config->stream;
     settings->plaintext = config->plaintext == PLAINTEXT_YES;
     decide_advertise(config, settings);
-    if (settings->shards == 0) settings->shards = between(machine->cores, 1, 256);
+    if (settings->shards == 0) settings->shards = between(machine->cores - 1, 1, 256);
     uint64_t kept = DESCRIPTORS_KEPT + (uint64_t)settings->shards * SHARD_KEPT;
     uint64_t free = descriptors > kept ? descriptors - kept : 1;
     if (settings->hash_threads == 0) settings->hash_threads = between(machine->cores / 2, 1, 256);

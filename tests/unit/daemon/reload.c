@@ -144,14 +144,17 @@ static void the_machine_decides_every_zero(void **state) {
     tell(&told, NULL);
     assert_int_equal(config_settings(&told.config, &(struct machine){8, 1024}, &settings, &told.complaints),
                      0);
-    assert_int_equal(settings.shards, 8);
+    assert_int_equal(settings.shards, 7);
     assert_int_equal(settings.hash_threads, 4);
-    assert_int_equal(settings.max_connections, 1024 - 64 - 8 * 4);
+    assert_int_equal(settings.max_connections, 1024 - 64 - 7 * 4);
     assert_int_equal(settings.reel_segment_size, (1 << 20) + (64 << 10));
     assert_int_equal(config_settings(&told.config, &(struct machine){1, 1}, &settings, &told.complaints), 0);
     assert_int_equal(settings.shards, 1);
     assert_int_equal(settings.hash_threads, 1);
     assert_int_equal(settings.max_connections, 1);
+    assert_int_equal(config_settings(&told.config, &(struct machine){2, 1024}, &settings, &told.complaints),
+                     0);
+    assert_int_equal(settings.shards, 1);
     assert_int_equal(
         config_settings(&told.config, &(struct machine){10000, UINT64_MAX}, &settings, &told.complaints), 0);
     assert_int_equal(settings.shards, 256);
@@ -186,12 +189,12 @@ static void more_connections_than_open_files_are_refused_with_the_limit(void **s
     (void)state;
     struct told told;
     struct stream_settings settings;
-    tell(&told, "--max-connections", "929", NULL);
+    tell(&told, "--max-connections", "933", NULL);
     assert_int_equal(config_settings(&told.config, &(struct machine){8, 1024}, &settings, &told.complaints),
                      -1);
     assert_complaint_has(
-        &told, "--max-connections: max_connections = 929 needs more open files than the limit of 1024 "
-               "allows; permitted: at most 928");
+        &told, "--max-connections: max_connections = 933 needs more open files than the limit of 1024 "
+               "allows; permitted: at most 932");
     told_free(&told);
 }
 
