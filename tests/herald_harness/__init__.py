@@ -8,12 +8,14 @@
     Http     an HTTP connection                     (http.py)
     Veil     TLS on a connection                    (veil.py)
     exact    JSON compared value for value          (values.py)
+    Host     a server of the test's own, by hand     (host.py)
     frozen   a server with threads held still       (freezer.py)
 """
 
 from .clock import Deadline, eventually
 from .connection import Client, Connection, Message
 from .freezer import frozen
+from .host import Host
 from .http import Closed, Http, admin, control, openapi
 from .library import Fake, Library, Visitor, built
 from .names import new_id, new_name, new_secret
@@ -24,7 +26,7 @@ from .values import Members, Number, exact, stamped, without_stamp
 from .veil import Veil, fingerprint, make_certificate, openssl, trusting
 
 __all__ = [
-    "Client", "Closed", "Connection", "Deadline", "Fake", "Http", "Library", "Members", "Message", "Number", "Parent", "Peer",
+    "Client", "Closed", "Connection", "Deadline", "Fake", "Host", "Http", "Library", "Members", "Message", "Number", "Parent", "Peer",
     "Server", "Swarm", "SwarmClient", "Veil", "Visitor", "admin", "binary", "control", "built", "eventually", "exact", "fingerprint", "frozen",
     "make_certificate", "new_id", "new_name", "new_secret", "openapi", "openssl", "outside", "reserve_port", "run", "stamped", "trusting",
     "without_stamp",

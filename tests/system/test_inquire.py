@@ -4,15 +4,13 @@ Herald, Redis, OpenLDAP and etcd is counted, each wrong one is found. Never judg
 import contextlib
 import json
 import os
-import selectors
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
-from herald_harness import Deadline, Http, new_name, new_secret
+from herald_harness import Deadline, Host, Http, new_name, new_secret
 from test_load import LOAD
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
@@ -76,7 +74,7 @@ def keeper(request, tmp_path, start):
         yield Keeper(request.param, kind.dialect, server.address, server.pid)
 
 
-class Between:
+class Between(Host):
     """Passes on what is said between the program and a server; what the server says goes through `spoil`, which gives the
     pieces that are passed on, or None to hang up."""
 
@@ -85,44 +83,17 @@ class Between:
         self.spoil = spoil
         self.partner = {}
         self.answers = set()  # sockets that the server speaks on
-        self.loop = selectors.DefaultSelector()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.wake, self.woken = socket.socketpair()
-        for sock in (self.listener, self.woken):
-            self.loop.register(sock, selectors.EVENT_READ)
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
+        super().__init__()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.wake.send(b"x")
-        self.thread.join()
-        for sock in (self.wake, self.woken, self.listener, *self.partner):
-            sock.close()
-        self.loop.close()
-
-    def run(self):
-        while True:
-            for key, _ in self.loop.select():
-                if key.fileobj is self.woken:
-                    return
-                if key.fileobj is self.listener:
-                    self.join(self.listener.accept()[0])
-                elif key.fileobj in self.partner:
-                    self.pass_on(key.fileobj)
-
-    def join(self, client):
+    def came(self, client):
         server = socket.create_connection((self.host, int(self.port)), Deadline().seconds)
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for one, other in ((client, server), (server, client)):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.partner[one] = other
-            self.loop.register(one, selectors.EVENT_READ)
+            self.watch(one)
         self.answers.add(server)
 
-    def pass_on(self, sock):
+    def readable(self, sock):
         try:
             data = sock.recv(65536)
         except OSError:
@@ -131,9 +102,8 @@ class Between:
         pieces = self.spoil(data, sock) if sock in self.answers and data else [data]
         if not data or pieces is None:
             for one in (sock, other):
-                self.loop.unregister(one)
                 del self.partner[one]
-                one.close()
+                self.hang_up(one)
             return
         with contextlib.suppress(OSError):  # it has left
             for piece in pieces:

@@ -5,14 +5,12 @@ A server that loses, doubles or reorders on purpose (Faulty) is the proof that a
 import contextlib
 import json
 import os
-import selectors
 import socket
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
-from herald_harness import Deadline, Peer, binary, eventually, new_name, new_secret, stamped, without_stamp
+from herald_harness import Deadline, Host, Peer, binary, eventually, new_name, new_secret, stamped, without_stamp
 
 LOAD = Path(os.environ.get("HERALD_LOAD", binary().parent / "bench" / "load"))
 
@@ -127,7 +125,7 @@ def test_a_storm_at_one_server_is_spread_over_all_and_counted(start):
 
 # --- against a server with faults ---------------------------------------------------------------------------
 
-class Faulty:
+class Faulty(Host):
     """A server that writes its lines as others do (spaces, its own member first) and does wrong once: to its first
     client, at the first publisher's Note with sequence 5."""
 
@@ -136,42 +134,18 @@ class Faulty:
         self.held = b""
         self.logins = 0
         self.clients = {}  # by socket: what of a line has come
-        self.loop = selectors.DefaultSelector()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.wake, self.woken = socket.socketpair()
-        for sock in (self.listener, self.woken):
-            self.loop.register(sock, selectors.EVENT_READ)
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
+        super().__init__()
 
-    def close(self):
-        self.wake.send(b"x")
-        self.thread.join()
-        for sock in (self.wake, self.woken, self.listener, *self.clients):
-            sock.close()
-        self.loop.close()
-
-    def run(self):
-        while True:
-            for key, _ in self.loop.select():
-                if key.fileobj is self.woken:
-                    return
-                if key.fileobj is self.listener:
-                    client, _ = self.listener.accept()
-                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    self.greet(client)
-                    self.clients[client] = b""
-                    self.loop.register(client, selectors.EVENT_READ)
-                elif key.fileobj in self.clients:
-                    self.read(key.fileobj)
+    def came(self, client):
+        self.greet(client)
+        self.clients[client] = b""
+        self.watch(client)
 
     def hang_up(self, client):
-        self.loop.unregister(client)
         del self.clients[client]
-        client.close()
+        super().hang_up(client)
 
-    def read(self, client):
+    def readable(self, client):
         try:
             data = client.recv(65536)
         except OSError:
