@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data;
@@ -15,6 +16,7 @@ int buf_reserve(struct buf *buf, size_t extra); // room for `extra` more bytes
 int buf_append(struct buf *buf, const void *bytes, size_t len);
 int buf_append_str(struct buf *buf, struct str text);
 int buf_append_text(struct buf *buf, const char *text);
+int buf_append_u64(struct buf *buf, uint64_t number); // in decimal
 int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void buf_consume(struct buf *buf, size_t len); // drops `len` bytes at the front

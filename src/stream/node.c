@@ -116,9 +116,10 @@ static bool origins_reserve(struct node *node, uint32_t index) {
 // Origins are never given up: frames in the reel refer to them. Past NODE_ORIGINS_MAX (so many restarts of
 // other servers were seen) newcomers' activities are numbered as ours.
 struct node_origin *node_origin_of(struct node *node, struct str id) {
-    struct node_origin *origin;
+    struct node_origin *origin = node->recent;
+    if (origin != NULL && str_equal_text(id, origin->id)) return origin;
     HASH_FIND(hh, node->origins, id.ptr, id.len, origin);
-    if (origin != NULL) return origin;
+    if (origin != NULL) return node->recent = origin;
     uint32_t index = HASH_COUNT(node->origins) + 1;
     if (id.len == 0 || id.len > PEER_ID_MAX || index >= NODE_ORIGINS_MAX || !origins_reserve(node, index))
         return NULL;

@@ -108,7 +108,7 @@ struct node {
     struct locks locks;
     struct tree tree;
     struct node_link *links;
-    struct node_origin *origins, **origin_by_index;
+    struct node_origin *origins, **origin_by_index, *recent; // the one found last
     size_t origin_capacity;
     uint64_t announce_ms;  // when the next announce is due
     uint64_t announced_ms; // the last one

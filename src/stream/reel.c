@@ -291,11 +291,10 @@ static uint32_t frames_until(const struct reel *reel, reel_pos pos) {
     return least;
 }
 
-bool reel_frame(const struct reel *reel, reel_pos pos, reel_pos end, struct reel_frame *frame) {
-    if (pos >= end) return false;
-    pos = step(reel, pos, end);
-    if (pos >= end) return false;
-    const struct entry *entry = index_at(reel, pos) + frames_until(reel, pos);
+// Of the frame at `pos`, the `place`-th of its segment.
+static bool frame_at(const struct reel *reel, reel_pos pos, uint32_t place, reel_pos end,
+                     struct reel_frame *frame) {
+    const struct entry *entry = index_at(reel, pos) + place;
     assert(entry->offset == offset_of(pos)); // a frame's beginning
     *frame = (struct reel_frame){
         .bytes = {.ptr = bytes_at(reel, pos), .len = entry[1].offset - entry->offset},
@@ -303,8 +302,21 @@ bool reel_frame(const struct reel *reel, reel_pos pos, reel_pos end, struct reel
         .origin = entry->origin,
         .sequence = entry->sequence,
         .next = pos_of(serial_of(pos)) | entry[1].offset,
+        .place = place,
     };
     return frame->next <= end;
+}
+
+bool reel_frame(const struct reel *reel, reel_pos pos, reel_pos end, struct reel_frame *frame) {
+    if (pos >= end) return false;
+    pos = step(reel, pos, end);
+    return pos < end && frame_at(reel, pos, frames_until(reel, pos), end, frame);
+}
+
+bool reel_frame_next(const struct reel *reel, reel_pos end, struct reel_frame *frame) {
+    if (frame->next >= end) return false;
+    reel_pos pos = step(reel, frame->next, end);
+    return pos < end && frame_at(reel, pos, pos == frame->next ? frame->place + 1 : 0, end, frame);
 }
 
 uint64_t reel_frames_between(const struct reel *reel, reel_pos from, reel_pos to) {

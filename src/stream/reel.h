@@ -68,11 +68,14 @@ struct reel_frame {
     struct str bytes;
     uint32_t source, origin;
     uint64_t sequence;
-    reel_pos next; // the position after it
+    reel_pos next;  // the position after it
+    uint32_t place; // in its segment
 };
 // The frame at *pos (which must be a frame's beginning or the end of a segment). False when there is none
 // before `end`.
 bool reel_frame(const struct reel *reel, reel_pos pos, reel_pos end, struct reel_frame *frame);
+// *frame becomes the one after it, as reel_frame finds it at its `next`, without a search.
+bool reel_frame_next(const struct reel *reel, reel_pos end, struct reel_frame *frame);
 
 // How many frames end in (from, to]: for counting deliveries by a search in the index, not by messages.
 uint64_t reel_frames_between(const struct reel *reel, reel_pos from, reel_pos to);

@@ -368,7 +368,7 @@ void trunk_close(struct trunk *trunk) {
     HASH_ITER(hh, trunk->cables, cable, next) cable_close(cable);
     if (trunk->parser != NULL) parser_close(trunk->parser);
     buf_free(&trunk->frame);
-    buf_free(&trunk->envelopes);
+    buf_free(&trunk->batch.bytes);
     if (trunk->input != NULL) secret_wipe(trunk->input, TRUNK_INPUT);
     free(trunk->input);
     free(trunk);

@@ -2,10 +2,8 @@
 //
 //   socket ──recv──► framer ──► parser ──► node_message ──► publish: the reel; send: the link's lane
 //      ▲
-//      └── trunk_flush, once a turn:   rest of a cut frame, then the lane, then the reel without the runs
-//      that
-//                                      came from this link, Herald links with (origin, sequence) in each
-//                                      frame
+//      └── trunk_turn, once a turn:   rest of a cut frame, then the lane, then the reel without what came
+//                                     from this link; Herald links with (origin, sequence) in each frame
 #pragma once
 
 #include "net/loop.h"

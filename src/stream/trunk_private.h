@@ -27,14 +27,32 @@ struct cable {
     UT_hash_handle hh;    // by id
 };
 
+#define BATCH_FRAMES 256
+#define BATCH_BYTES  (256u * 1024)
+
+// What goes out on a link next, and on every other that stands where it does.
+struct batch {
+    reel_pos from, head; // it was gathered from here, and at most up to there
+    reel_pos next;       // and this follows
+    bool herald;         // with envelopes
+    size_t count;        // frames
+    size_t left_out;     // more of them, which had come from the link that it was gathered for
+    struct buf bytes;
+    struct {
+        reel_pos next;
+        size_t end; // of its bytes
+        uint32_t source;
+    } frames[BATCH_FRAMES];
+};
+
 struct trunk {
     struct stream *stream;
     struct cable *cables;
     uint32_t last_id;
     struct dial *dial;
     struct parser *parser;
-    struct buf frame;     // scratch: the frame being encoded
-    struct buf envelopes; // scratch: of one batch
+    struct buf frame;   // scratch: the frame being encoded
+    struct batch batch; // scratch, for a pass
     char *input;
     bool appended;
     uint64_t deadline_ms;

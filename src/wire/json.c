@@ -1,12 +1,11 @@
 // JSON: the parser's memory, the strict reader, exact numbers, and the writer of lines.
 //
-//   line ──► depth check ──► yyjson (into the arena) ──► values whose numbers are still text
+//   line ──► yyjson (into the arena) ──► depth check ──► values whose numbers are still text
 //
 // yyjson neither recurses nor guesses: the depth is bounded for the sake of those we pass activities to.
 #include "wire/json.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,18 +74,19 @@ yyjson_val *json_read(struct parser *parser, struct str text, unsigned max_depth
         err_set(err, ERR_INVALID, "JSON parse error: the message is empty");
         return NULL;
     }
-    if (is_deeper(text, max_depth)) {
-        err_set(err, ERR_INVALID, "JSON parse error: nested deeper than %u levels", max_depth);
-        return NULL;
-    }
     yyjson_alc alc = allocator(parser);
     yyjson_read_err fault;
     // Without YYJSON_READ_INSITU the text is copied, never written to.
     yyjson_doc *doc =
         yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, YYJSON_READ_NUMBER_AS_RAW, &alc, &fault);
-    if (doc) return yyjson_doc_get_root(doc);
-    if (fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+    // Few values cannot nest deeply.
+    if (doc && yyjson_doc_get_val_count(doc) <= max_depth) return yyjson_doc_get_root(doc);
+    if (!doc && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
         err_set(err, ERR_MEMORY, "memory is out");
+    else if (is_deeper(text, max_depth))
+        err_set(err, ERR_INVALID, "JSON parse error: nested deeper than %u levels", max_depth);
+    else if (doc)
+        return yyjson_doc_get_root(doc);
     else
         err_set(err, ERR_INVALID, "JSON parse error: %s at byte %zu", fault.msg, fault.pos);
     return NULL;
@@ -231,7 +231,7 @@ void json_line_text(struct json_line *line, const char *name, struct str text) {
 
 void json_line_number(struct json_line *line, const char *name, uint64_t number) {
     json_line_name(line, name);
-    if (!line->status) line->status = buf_printf(line->out, "%" PRIu64, number);
+    if (!line->status) line->status = buf_append_u64(line->out, number);
 }
 
 int json_line_end(struct json_line *line) {

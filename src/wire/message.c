@@ -282,6 +282,8 @@ static int decode(struct parser *parser, struct str line, struct message *messag
     if (!root) return -1;
     if (!yyjson_is_obj(root)) return err_set(err, ERR_INVALID, "the received message is not a JSON object");
     if (refuse_duplicates(parser, root, err)) return -1;
+    message->line = line;
+    message->members = yyjson_obj_size(root);
     yyjson_val *command = yyjson_obj_get(root, "command");
     if (!command || yyjson_is_null(command))
         return err_set(err, ERR_INVALID, "the received message did not contain a command");

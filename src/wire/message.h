@@ -73,6 +73,8 @@ struct message_hint {
 //                       sequence (the round); or id (a server that is gone)
 struct message {
     enum command command;
+    struct str line; // as it was given; as long as the giver keeps it
+    size_t members;  // of the command object, known or not
     struct str username, secret, info, id, hostname, server;
     uint64_t load;  // SERVER_ANNOUNCE; at most 2^31
     uint16_t port;  // 1..65535
@@ -109,8 +111,9 @@ void parser_forget(struct parser *parser);
 
 // Appends to `out` the whole frame, newline included: ACTIVITY_FRAME_PREFIX "activity":{...}}\n, the
 // activity value for value with its number text kept, every top-level `authenticated_user` removed and one
-// written as its last member (design, decision 6). Never longer than the line it came from plus
-// ACTIVITY_FRAME_SLACK. -1: memory is out.
+// written as its last member (design, decision 6). What another Herald encoded so, for this `user`, is
+// copied: message->line must still be there. Never longer than that line plus ACTIVITY_FRAME_SLACK. -1:
+// memory is out.
 int activity_encode(struct parser *parser, const struct message *message, struct str user, struct buf *out);
 
 // Of an ACTIVITY_BROADCAST: its first top-level `authenticated_user` that is a string, else "anonymous".

@@ -44,6 +44,18 @@ static void what_is_printed_is_whole_however_much_room_there_is(void **state) {
     }
 }
 
+static void numbers_are_written_in_full(void **state) {
+    (void)state;
+    struct buf buf = {0};
+    const uint64_t numbers[] = {0, 9, 10, 1234567890, UINT64_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        assert_int_equal(buf_append_u64(&buf, numbers[i]), 0);
+        assert_int_equal(buf_append_text(&buf, " "), 0);
+    }
+    assert_true(str_equal_text(buf_str(&buf), "0 9 10 1234567890 18446744073709551615 "));
+    buf_free(&buf);
+}
+
 static void appends_in_order(void **state) {
     (void)state;
     struct buf buf = {0};
@@ -127,6 +139,8 @@ static void out_of_memory_it_is_as_before(void **state) {
     snprintf(after, sizeof after, "first %s", long_text);
     WITH_FAULTS(&buf, "first ", buf_append_text(&buf, long_text), after);
     buf_free(&buf);
+    WITH_FAULTS(&buf, "", buf_append_u64(&buf, 12), "12");
+    buf_free(&buf);
     WITH_FAULTS(&buf, "", buf_printf(&buf, "%s", long_text), long_text);
     buf_free(&buf);
     WITH_FAULTS(&buf, "", buf_reserve(&buf, 1), "");
@@ -137,6 +151,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_printed_is_whole_however_much_room_there_is),
         cmocka_unit_test(zero_initialised_is_empty_and_valid),
+        cmocka_unit_test(numbers_are_written_in_full),
         cmocka_unit_test(appends_in_order),
         cmocka_unit_test(drops_bytes_at_either_end),
         cmocka_unit_test(grows_to_any_length_and_keeps_what_it_holds),

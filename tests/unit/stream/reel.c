@@ -51,6 +51,7 @@ static void frames_come_back_in_order_with_their_index(void **state) {
         pos = frame.next;
     }
     assert_int_equal(pos, head);
+    assert_false(reel_frame_next(reel, head, &frame));
     assert_false(reel_frame(reel, pos, head, &frame));
     assert_false(reel_frame(reel, pos - frame.bytes.len, head - 1, &frame)); // not wholly before the end
     assert_int_equal(reel_count(reel), 30);
@@ -107,6 +108,33 @@ static void the_shortest_frames_fill_the_index_to_its_end(void **state) {
         pos = frame.next;
     }
     assert_int_equal(seen, reel_count(reel));
+    reel_leave(reel, 0);
+    reel_close(reel);
+}
+
+static void going_on_finds_what_a_search_finds(void **state) {
+    (void)state;
+    struct reel *reel = tiny(1);
+    for (uint64_t i = 1; i <= 40; i++) frame_append(reel, REEL_MIN_FRAME + i * 37 % 150, i);
+    reel_pos tail = reel_enter(reel, 0, 0), head = reel_head(reel);
+    struct reel_frame frame, searched;
+    size_t segments = 1;
+    assert_true(reel_frame(reel, tail, head, &frame));
+    for (searched = frame; reel_frame(reel, searched.next, head, &searched);) {
+        reel_pos before = frame.next;
+        assert_true(reel_frame_next(reel, head, &frame));
+        assert_ptr_equal(frame.bytes.ptr, searched.bytes.ptr);
+        assert_int_equal(frame.bytes.len, searched.bytes.len);
+        assert_int_equal(frame.sequence, searched.sequence);
+        assert_int_equal(frame.next, searched.next);
+        assert_int_equal(frame.place, searched.place);
+        segments += before >> 32 != frame.next >> 32;
+    }
+    assert_false(reel_frame_next(reel, head, &frame));
+    assert_true(segments > 2);
+    assert_true(reel_frame(reel, tail, head, &frame));
+    assert_false(reel_frame_next(reel, frame.next, &frame)); // nothing beyond was asked for
+    assert_false(reel_frame_next(reel, frame.next + 1, &frame));
     reel_leave(reel, 0);
     reel_close(reel);
 }
@@ -463,6 +491,7 @@ int main(void) {
         cmocka_unit_test(what_lies_between_cursor_and_head_is_one_run),
         cmocka_unit_test(a_frame_that_just_fits_fills_the_segment),
         cmocka_unit_test(the_shortest_frames_fill_the_index_to_its_end),
+        cmocka_unit_test(going_on_finds_what_a_search_finds),
         cmocka_unit_test(the_end_of_a_sealed_segment_is_the_next_ones_beginning),
         cmocka_unit_test(a_runs_end_is_the_segments_when_the_head_is_beyond),
         cmocka_unit_test(own_frames_are_numbered_here_others_keep_their_name),

@@ -204,6 +204,56 @@ static void the_envelope_takes_the_place_of_the_prefix(void **state) {
     buf_free(&line);
 }
 
+#define SENT      "{\"command\":\"ACTIVITY_BROADCAST\",\"origin\":\"n1\",\"sequence\":12,"
+#define BY_ALICE  "\"authenticated_user\":\"alice\""
+#define A_ESCAPED "\"t\":\"\\u0041\""
+#define A_PLAIN   "\"t\":\"A\""
+
+static void a_broadcast_becomes(const char *text, const char *user, const char *expected) {
+    struct buf out = {0};
+    publish(str_of(text), str_of(user), &out);
+    if (!str_equal_text(buf_str(&out), expected))
+        fail_msg("%s\nbecame\n%.*swhere\n%sbelongs", text, (int)out.len, out.data, expected);
+    buf_free(&out);
+}
+
+static void what_a_herald_encoded_goes_on_as_it_is(void **state) {
+    (void)state;
+    a_broadcast_becomes(SENT "\"activity\":{" A_ESCAPED "," BY_ALICE "}}", "alice",
+                        FRAME_START "{" A_ESCAPED "," BY_ALICE "}}\n");
+    a_broadcast_becomes(SENT "\"activity\":{" BY_ALICE "}}", "alice", FRAME_START "{" BY_ALICE "}}\n");
+}
+
+static void what_looks_otherwise_is_encoded_anew(void **state) {
+    (void)state;
+    const char *const once = FRAME_START "{" A_PLAIN "," BY_ALICE "}}\n";
+    const char *const others[] = {
+        SENT "\"activity\":{" BY_ALICE "," A_ESCAPED "}}",              // not its last word
+        SENT "\"activity\":{" BY_ALICE "," A_ESCAPED "," BY_ALICE "}}", // not its only one
+        SENT "\"activity\":{\"authenticated_use\\u0072\":1," A_ESCAPED "," BY_ALICE "}}",
+        SENT "\"activity\":{" A_ESCAPED ",\"authenticated_user\":\"mallory\"}}", // not the one it is from
+        SENT "\"activity\":{" A_ESCAPED ",\"authenticated_user\":[]}}",
+        SENT "\"activity\":{" A_ESCAPED "}}",
+        SENT "\"activity\":{" A_ESCAPED "," BY_ALICE "},\"command2\":\"REDIRECT\"}", // more than that
+        SENT "\"more\":1,\"activity\":{" A_ESCAPED "," BY_ALICE "}}",
+        SENT "\"activity\" :{" A_ESCAPED "," BY_ALICE "}}", // otherwise written, or in another order
+        SENT " \"activity\":{" A_ESCAPED "," BY_ALICE "}}",
+        SENT "\"activity\":\"{\\\"t\\\":\\\"A\\\",\\\"authenticated_user\\\":\\\"alice\\\"}\"}",
+        "{\"command\":\"ACTIVITY_BROADCAST\",\"origin\":\"\\u006e1\",\"sequence\":12,\"activity\":{" A_ESCAPED
+        "," BY_ALICE "}}",
+        "{\"command\":\"ACTIVITY_BROADCAST\",\"origin\":\"n1\",\"sequence\":1.2e1,\"activity\":{" A_ESCAPED
+        "," BY_ALICE "}}",
+        "{\"command\":\"ACTIVITY_BROADCAST\",\"origin\":\"n1\",\"sequence\":0,\"activity\":{" A_ESCAPED
+        "," BY_ALICE "}}",
+        "{\"command\":\"ACTIVITY_BROADCAST\",\"sequence\":12,\"origin\":\"n1\",\"activity\":{" A_ESCAPED
+        "," BY_ALICE "}}",
+        "{\"command\":\"ACTIVITY_BROADCAST\",\"activity\":{" A_ESCAPED "," BY_ALICE
+        "},\"origin\":\"n1\",\"sequence\":12}",
+        "{\"command\":\"ACTIVITY_BROADCAST\",\"activity\":{" A_ESCAPED "," BY_ALICE "}}",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) a_broadcast_becomes(others[i], "alice", once);
+}
+
 // --- any activity ---------------------------------------------------------------------------------------
 
 // What the activity must become, written by the tiny reader: every other member, then the user.
@@ -219,9 +269,23 @@ static void keep(void *context, struct str name, struct str value) {
                      0);
 }
 
+// From one Herald to the next and on: to the byte.
+static void expect_passed_on(struct str frame, struct str user) {
+    const size_t before = sizeof ACTIVITY_FRAME_PREFIX - 1;
+    struct buf line = {0}, out = {0};
+    assert_int_equal(activity_envelope(&line, STR("n1"), frame.len), 0);
+    assert_int_equal(buf_append(&line, frame.ptr + before, frame.len - before - 1), 0);
+    publish(buf_str(&line), user, &out);
+    if (!str_equal(buf_str(&out), frame))
+        fail_msg("%.*s\nbecame\n%.*s", (int)line.len, line.data, (int)out.len, out.data);
+    buf_free(&line);
+    buf_free(&out);
+}
+
 static void expect_meaning_kept(struct str activity, struct str user) {
     struct buf line = message_with(activity), out = {0}, expected = {0}, found = {0};
     publish(buf_str(&line), user, &out);
+    expect_passed_on(buf_str(&out), user);
     const size_t before = sizeof FRAME_START - 1;
     assert_true(out.len > before + 2);
     assert_memory_equal(out.data, FRAME_START, before);
@@ -385,6 +449,8 @@ int main(void) {
         cmocka_unit_test(a_broadcast_is_stamped_with_its_own_user_even_a_very_long_one),
         cmocka_unit_test(the_longest_growth_stays_within_the_slack),
         cmocka_unit_test(the_envelope_takes_the_place_of_the_prefix),
+        cmocka_unit_test(what_a_herald_encoded_goes_on_as_it_is),
+        cmocka_unit_test(what_looks_otherwise_is_encoded_anew),
         cmocka_unit_test(whatever_is_sent_arrives_with_its_meaning_and_one_user),
         cmocka_unit_test(every_sample_activity_arrives_with_its_meaning),
     };
