@@ -97,8 +97,10 @@ void call_fresh(struct call *call) {
 void call_put_clock(struct call *call) {
     struct gate *gate = call->gate;
     if (call->route->who == WHO_ANYONE) return;
-    if (buf_printf(&gate->header, "Herald-Clock: %" PRIu64 ".%" PRIu64 "\r\n", proposer_epoch(gate->proposer),
-                   proposer_clock(gate->proposer)) != 0)
+    struct buf *header = &gate->header;
+    if ((buf_append_text(header, "Herald-Clock: ") | buf_append_u64(header, proposer_epoch(gate->proposer)) |
+         buf_append_text(header, ".") | buf_append_u64(header, proposer_clock(gate->proposer)) |
+         buf_append_text(header, "\r\n")) != 0)
         call->conn->doomed = true;
 }
 
@@ -139,6 +141,13 @@ void call_broken(struct call *call, const struct err *err) {
     log_error(L_MSG("a request could not be served"), L_STR("operation", call->route->operation),
               L_STR("why", err->text));
     call_problem(call, PROBLEM_STORAGE, "the server cannot do this just now; try again later", NULL);
+}
+
+void call_put_tag(struct call *call, uint64_t version) {
+    struct buf *header = &call->gate->header;
+    if ((buf_append_text(header, "ETag: \"") | buf_append_u64(header, version) |
+         buf_append_text(header, "\"\r\n")) != 0)
+        call->conn->doomed = true;
 }
 
 // --- the clock ------------------------------------------------------------------------------------------
@@ -243,7 +252,6 @@ static bool check_parameters(struct call *call) {
 static void call_run(struct call *call) {
     if (call->route->prepare != NULL) {
         if (!call->route->prepare(call)) return;
-        credentials_scope(call, &call->errand->proposal.change.request.scope);
         if (errand_repeat(call)) return;
     }
     credentials_verify(call);
@@ -255,11 +263,11 @@ void call_begin(struct conn *conn) {
         conn->doomed = true;
         return;
     }
-    *call = (struct call){.conn = conn,
-                          .gate = conn->gate,
-                          .route = conn->route,
-                          .request = &conn->http.request,
-                          .begun_us = timing_now_us()};
+    call->conn = conn;
+    call->gate = conn->gate;
+    call->route = conn->route;
+    call->request = &conn->http.request;
+    call->begun_us = timing_now_us();
     conn->call = call;
     if (call->route->who == WHO_ANYONE) {
         call->route->handle(call);
@@ -333,5 +341,6 @@ void call_again(struct call *call) {
 int time_write(struct buf *out, const char *name, int64_t wall_ms) {
     char text[CLOCK_RFC3339_SIZE];
     clock_rfc3339(wall_ms, text);
-    return buf_printf(out, ",\"%s\":\"%s\"", name, text);
+    return buf_append_text(out, ",\"") | buf_append_text(out, name) | buf_append_text(out, "\":\"") |
+           buf_append_text(out, text) | buf_append_text(out, "\"");
 }

@@ -74,6 +74,7 @@ void call_reply(struct call *call, unsigned status, const char *type); // type N
 void call_put_clock(struct call *call);                                // the header Herald-Clock
 // Makes gate->header and gate->body empty, to be filled.
 void call_fresh(struct call *call);
+void call_put_tag(struct call *call, uint64_t version); // the header ETag
 void call_again(struct call *call); // route->handle once more, in the next turn of the loop
 
 // --- for handlers: reading the request. False: has answered

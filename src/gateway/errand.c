@@ -11,15 +11,12 @@
 
 void errand_free(struct errand *errand) {
     secret_wipe(&errand->digest, sizeof errand->digest);
-    secret_wipe(&errand->proposal.change, sizeof errand->proposal.change);
+    secret_wipe(&errand->proposal.change.secret_key, sizeof errand->proposal.change.secret_key);
+    secret_wipe(errand->proposal.change.secret_hash, sizeof errand->proposal.change.secret_hash);
     free(errand);
 }
 
 // --- the answer -----------------------------------------------------------------------------------------
-
-static void put_tag(struct gate *gate, uint64_t version) {
-    (void)buf_printf(&gate->header, "ETag: \"%" PRIu64 "\"\r\n", version);
-}
 
 // Of an answer that was given before it says so: nothing was done for it now.
 static void begin_answer(struct call *call, const struct answer *answer) {
@@ -32,7 +29,7 @@ static void answer_account(struct call *call, const struct answer *answer) {
     struct gate *gate = call->gate;
     char uuid[UUID_TEXT_SIZE];
     begin_answer(call, answer);
-    put_tag(gate, answer->version);
+    call_put_tag(call, answer->version);
     if (answer->kind == CHANGE_CREATE) {
         uuid_format(&answer->account.uuid, uuid);
         (void)buf_printf(&gate->header, "Location: /v1/identities/%s\r\n", uuid);
@@ -47,7 +44,7 @@ static void answer_setting(struct call *call, const struct answer *answer) {
         .version = answer->version, .modified_ms = answer->at_ms, .size = change->value.len};
     str_copy(str_of(change->setting), setting.key, sizeof setting.key);
     begin_answer(call, answer);
-    put_tag(call->gate, answer->version);
+    call_put_tag(call, answer->version);
     if (setting_write(&call->gate->body, &setting) != 0) call->conn->doomed = true;
     call_json(call, 200);
 }
@@ -110,8 +107,9 @@ static void errand_answer(struct call *call, const struct answer *answer) {
 bool errand_repeat(struct call *call) {
     struct answer answer;
     struct err err;
-    const struct change_request *request = &call->errand->proposal.change.request;
+    struct change_request *request = &call->errand->proposal.change.request;
     if (request->key[0] == '\0') return false;
+    credentials_scope(call, &request->scope);
     int found = store_repeat(gate_store(call->gate), request, &answer, &err);
     if (found < 0)
         call_broken(call, &err);

@@ -52,15 +52,21 @@ static const char *connection_line(const struct http_request *request, const str
     return request->minor == 0 ? "Connection: keep-alive\r\n" : "";
 }
 
+static int put_line(struct buf *out, const char *before, const char *text) {
+    return buf_append_text(out, before) | buf_append_text(out, text) | buf_append_text(out, "\r\n");
+}
+
 static int write_head(struct buf *out, const struct http_request *request, const struct http_reply *reply,
                       const char *date) {
-    int rc =
-        buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", reply->status, http_reason(reply->status), date);
-    if (reply->type != NULL) rc |= buf_printf(out, "Content-Type: %s\r\n", reply->type);
+    int rc = buf_append_text(out, "HTTP/1.1 ") | buf_append_u64(out, reply->status);
+    rc |= buf_append_text(out, " ") | buf_append_text(out, http_reason(reply->status));
+    rc |= put_line(out, "\r\nDate: ", date);
+    if (reply->type != NULL) rc |= put_line(out, "Content-Type: ", reply->type);
     if (reply->stream)
         rc |= buf_append_text(out, request->minor > 0 ? "Transfer-Encoding: chunked\r\n" : "");
     else if (reply->status != 204 && reply->status != 304)
-        rc |= buf_printf(out, "Content-Length: %zu\r\n", reply->body.len);
+        rc |= buf_append_text(out, "Content-Length: ") | buf_append_u64(out, reply->body.len) |
+              buf_append_text(out, "\r\n");
     rc |= buf_append_str(out, reply->headers);
     rc |= buf_append_text(out, connection_line(request, reply));
     return rc | buf_append_text(out, "\r\n");

@@ -12,7 +12,8 @@
 int identity_write(struct buf *out, const struct account *account) {
     char uuid[UUID_TEXT_SIZE];
     uuid_format(&account->uuid, uuid);
-    int rc = buf_printf(out, "{\"uuid\":\"%s\",\"login\":", uuid);
+    int rc = buf_append_text(out, "{\"uuid\":\"") | buf_append_text(out, uuid);
+    rc |= buf_append_text(out, "\",\"login\":");
     rc |= value_write_text(out, str_of(account->login)) | buf_append_text(out, ",\"name\":");
     rc |= value_write_text(out, str_of(account->name));
     rc |= time_write(out, "created_at", account->created_ms);
@@ -28,8 +29,8 @@ static void give(struct call *call, const struct account *account) {
     bool same;
     if (!call_not_modified(call, account->version, &same)) return;
     call_fresh(call);
-    int rc = buf_printf(&gate->header, "ETag: \"%" PRIu64 "\"\r\n", account->version);
-    if (rc != 0 || identity_write(&gate->body, account) != 0) call->conn->doomed = true;
+    call_put_tag(call, account->version);
+    if (identity_write(&gate->body, account) != 0) call->conn->doomed = true;
     if (same)
         call_reply(call, 304, NULL);
     else
@@ -156,6 +157,7 @@ static void fingerprint(struct call *call, unsigned has) {
     struct change *change = &call->errand->proposal.change;
     struct buf text = {0};
     char uuid[UUID_TEXT_SIZE];
+    if (change->request.key[0] == '\0') return;
     uuid_format(&call->target, uuid);
     int rc = buf_printf(&text, "%s %s %u %d %" PRIu64 " ", call->route->operation, uuid, has, change->expects,
                         change->expected);

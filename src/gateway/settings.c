@@ -46,9 +46,8 @@ void settings_get(struct call *call) {
     if (!call_not_modified(call, setting.version, &same)) return;
     buf_truncate(&gate->header, 0);
     // What is put here must never be taken for a page of ours.
-    if (buf_printf(&gate->header, "ETag: \"%" PRIu64 "\"\r\nX-Content-Type-Options: nosniff\r\n",
-                   setting.version) != 0)
-        call->conn->doomed = true;
+    if (buf_append_text(&gate->header, "X-Content-Type-Options: nosniff\r\n") != 0) call->conn->doomed = true;
+    call_put_tag(call, setting.version);
     if (same)
         call_reply(call, 304, NULL);
     else
@@ -109,6 +108,7 @@ static void fingerprint(struct call *call) {
     static const struct secret_key key = {.bytes = "herald request fingerprint"};
     struct change *change = &call->errand->proposal.change;
     struct buf text = {0};
+    if (change->request.key[0] == '\0') return;
     int rc = buf_printf(&text, "%s %s %d %" PRIu64 " ", call->route->operation, change->setting,
                         change->expects, change->expected);
     if (rc != 0) change->request.key[0] = '\0'; // no memory: it is done, but a repeat will not be known

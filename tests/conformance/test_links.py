@@ -459,15 +459,20 @@ def test_unknown_fields_of_a_broadcast_are_not_forwarded(start, dial):
     b.hear(n=1)
 
 
-def test_a_link_hears_what_happens_while_it_is_not_read(start, dial):
-    """protocol.md, Servers: where broadcasts go; a link is given a larger lag than clients (fanout.md)."""
+@pytest.mark.parametrize("herald", [None, True], ids=["plain", "Herald"])
+def test_a_link_hears_what_happens_while_it_is_not_read(start, dial, herald):
+    """protocol.md, Servers: where broadcasts go; a link is given a larger lag than clients (fanout.md). So much that
+    the sockets are full and a frame is cut in two."""
     server = start()
-    client, link = server.anonymous(), dial(server)
+    client, link = server.anonymous(), dial(server, herald=herald)
+    if herald:
+        assert link.expect("HERALD")["id"]
     link.expect_announce()
-    for n in range(300):
-        client.publish({"n": n, "t": "x" * 5000})
+    link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    for n in range(1500):
+        client.publish({"n": n, "t": "x" * 8000})
         client.hear(n=n)
-    for n in range(300):
+    for n in range(1500):
         link.hear(n=n)
 
 
