@@ -4,9 +4,9 @@
 
 import dataclasses
 
-from common import ARGON2ID, HERALD, PLAIN
+from common import ARGON2ID, HERALD, LIMIT, PLAIN
 
-LIMIT, NATS, REDIS, MOSQUITTO = "limit", "nats", "redis", "mosquitto"
+NATS, REDIS, MOSQUITTO = "nats", "redis", "mosquitto"
 DIALECTS = {HERALD: "seed004", LIMIT: "bare", NATS: "nats", REDIS: "redis", MOSQUITTO: "mqtt"}
 FAST = (HERALD, LIMIT, NATS, REDIS)
 ALL = (*FAST, MOSQUITTO)

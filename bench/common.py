@@ -13,7 +13,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = "build-bench"
-HERALD, ARGON2ID = "herald", "argon2id"  # what is measured, and the yardstick of hashing
+HERALD = "herald"    # what is measured
+ARGON2ID, LIMIT = "argon2id", "limit"   # the yardsticks: of hashing, and of everything else
 PLAIN = ""   # the variant of a case that has one only
 QUIET = 0.1  # of a processor: what other processes may use before a run counts as disturbed
 

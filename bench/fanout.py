@@ -16,8 +16,9 @@ import peers
 import plot
 import tables
 from campaign import LONGEST, Campaign, bound, go, processor
-from cases import CASES, DIALECTS, DISTURBED_BY, LIMIT
-from common import ARGON2ID, BUILD, HERALD, ROOT, Failed, hash_bare, run_load
+from cases import CASES, DIALECTS, DISTURBED_BY
+from common import ARGON2ID, BUILD, HERALD, LIMIT, ROOT, Failed, hash_bare, run_load
+from limits import limit
 from servers import heraldds, register, say_line
 
 LOGINS_PER_SECOND = 20
@@ -30,34 +31,13 @@ def heraldd_words(case):
     return [*words, "--connections-per-address", 0, *case.heraldd]
 
 
-class Limit:
-    """The bare limit program, listening."""
-
-    def __init__(self, prefix):
-        self.process = subprocess.Popen([*prefix, f"{BUILD}/bench/limit"], cwd=ROOT, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, text=True, process_group=0)
-        self.pid = self.process.pid
-        self.address = self.process.stdout.readline().strip()
-
-
-@contextlib.contextmanager
-def limit(prefix):
-    running = Limit(prefix)
-    try:
-        yield [running]
-    finally:
-        running.process.kill()
-        running.process.wait()
-        running.process.stdout.close()
-
-
 def started(system, case, folder):
     """Context manager: the system's servers, each with address and pid."""
     prefix = processor(0) if case.pinned else []
     if system == HERALD:
         return heraldds(case.servers, folder, heraldd_words(case), prefix, may_lap=case.kind == "stuck")
     if system == LIMIT:
-        return limit(prefix)
+        return limit([*prefix, f"{BUILD}/bench/limit"])
     return peers.peers(peers.KINDS[system], case.servers, folder, prefix)
 
 

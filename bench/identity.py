@@ -18,10 +18,12 @@ import time
 import identity_page
 import peers
 from campaign import LONGEST, Campaign, bound, go, processor
-from common import ARGON2ID, BUILD, HERALD, PLAIN, ROOT, Failed, hash_bare, run_load, say
+from common import ARGON2ID, BUILD, HERALD, LIMIT, PLAIN, ROOT, Failed, hash_bare, run_load, say
+from limits import limit
 from servers import PATIENCE, heraldds, register
 
 SYSTEMS = (HERALD, *peers.ROLLS)
+LOOKED_UP = (HERALD, LIMIT, *peers.ROLLS)
 MANY = "many"          # the variant of a case: many accounts, instead of few
 MILLION, QUICK_MILLION = 1_000_000, 20_000
 HASHES = 100           # of the bare argon2id
@@ -45,8 +47,8 @@ class Case:
 
 
 CASES = [
-    Case("lookups", "lookup", "Lookups, 100 connections"),
-    Case("lookups-1", "lookup", "Lookups, 1 connection", connections=1, quick=False),
+    Case("lookups", "lookup", "Lookups, 100 connections", systems=LOOKED_UP),
+    Case("lookups-1", "lookup", "Lookups, 1 connection", connections=1, systems=LOOKED_UP, quick=False),
     Case("creates", "create", "Creates, 100 connections"),
     Case("creates-1", "create", "Creates, 1 connection", connections=1, quick=False),
     Case("logins", "login", "Logins, each hashed", connections=16, systems=(HERALD, ARGON2ID),
@@ -94,6 +96,14 @@ def ask(manner, address, pid, case, arguments):
             return {"failure": failure}
     report, failure = inquire(manner, address, pid, case.kind, "--connections", case.connections, *records,
                               *seconds(arguments))
+    return report | ({"failure": failure} if failure else {})
+
+
+def run_limit(case, arguments):
+    """It has a record for every name: there is nothing to fill."""
+    with limit([*processor(0), f"{BUILD}/bench/limit_lookup"]) as (server,):
+        report, failure = inquire("herald", server.address, server.pid, case.kind, "--connections", case.connections,
+                                  "--records", arguments.records, *seconds(arguments))
     return report | ({"failure": failure} if failure else {})
 
 
@@ -159,6 +169,8 @@ def run_once(system, case, variant, arguments):
         with bound():
             if case.kind == "million":
                 return run_million(variant, arguments)
+            if system == LIMIT:
+                return run_limit(case, arguments)
             with tempfile.TemporaryDirectory(dir=arguments.rolls, prefix="run-") as name:
                 run = run_herald if system == HERALD else lambda *words: run_peer(system, *words)
                 return run(case, pathlib.Path(name), arguments)
@@ -234,8 +246,9 @@ def settle(arguments):
 
 
 CAMPAIGN = Campaign(
-    name="identity", about=__doc__.splitlines()[0], cases=CASES, kinds=peers.ROLLS, systems=SYSTEMS,
-    quick_systems=SYSTEMS, programs=("heraldd", "herald", "bench/inquire", "bench/bench_hash"), run_once=run_once,
+    name="identity", about=__doc__.splitlines()[0], cases=CASES, kinds=peers.ROLLS, systems=LOOKED_UP,
+    quick_systems=LOOKED_UP,
+    programs=("heraldd", "herald", "bench/inquire", "bench/bench_hash", "bench/limit_lookup"), run_once=run_once,
     brief=brief, page=lambda results: identity_page.page(results, CASES),
     picture=lambda results: identity_page.picture(results, CASES), targets=identity_page.targets,
     more_options=more_options, settle=settle, during=during)

@@ -1,13 +1,13 @@
 """The page and the picture of scripts/bench identity."""
 
 import chart
-from common import ARGON2ID, HERALD, PLAIN, QUIET
+from common import ARGON2ID, HERALD, LIMIT, PLAIN, QUIET
 from figures import (NONE, Figures, cell, configuration, judged, number, quotient, section, setting, table, times,
                      verdicts)
 from peers import ROLLS, Site
 
-NAMES = {HERALD: "Herald", "redis": "Redis", "slapd": "OpenLDAP", "etcd": "etcd"}
-COLOURS = {HERALD: "#0b6e4f", "redis": "#c0392b", "slapd": "#8e5bb5", "etcd": "#2563b8"}
+NAMES = {HERALD: "Herald", LIMIT: "limit", "redis": "Redis", "slapd": "OpenLDAP", "etcd": "etcd"}
+COLOURS = {HERALD: "#0b6e4f", LIMIT: "#8a8f98", "redis": "#c0392b", "slapd": "#8e5bb5", "etcd": "#2563b8"}
 PEERS = tuple(ROLLS)
 MANY = "many"
 RATE, CPU, RSS = ("per_second",), ("server_cpu_us",), ("server_rss",)
@@ -28,7 +28,7 @@ def comparison(figures, case):
     if not figures.has(case):
         return
     rows = []
-    for system in (HERALD, *PEERS):
+    for system in NAMES:
         if figures.median(case, system, RATE) is None:
             continue
         rows.append([NAMES[system], *(cell(figures, case, system, path, scale=(scale,)) for path, scale in
@@ -72,6 +72,8 @@ def sizes(figures):
 def target_rows(figures):
     yield judged("1 lookups a CPU second, × Redis", as_many(figures, "lookups", CPU, "redis", less=True), least=0.5)
     yield judged("1 lookups a CPU second, × OpenLDAP", as_many(figures, "lookups", CPU, "slapd", less=True), least=3)
+    yield judged("1 the limit's lookups a CPU second, × OpenLDAP",
+                 quotient(figures.median("lookups", "slapd", CPU), figures.median("lookups", LIMIT, CPU)))
     for system, least in (("redis", 0.4), ("slapd", 3), ("etcd", 3)):
         yield judged(f"2 creates a second, × {NAMES[system]}", as_many(figures, "creates", RATE, system), least=least)
     many = f"{figures.results['million']:,} accounts"
@@ -117,7 +119,8 @@ what is done in a second is its limit, too. ‡ some runs failed and are left ou
 LOOKUPS = """\
 Of {records:,} records, at random, by login. Herald: `GET /v1/identities?login=`, which answers a JSON text; Redis:
 `GET` of that same text; OpenLDAP: a search one level below `ou=people` for `(uid=...)`, indexed, every attribute
-asked for, bound as the administrator; etcd: `Range` of that text, serializable, so that no leader is asked."""
+asked for, bound as the administrator; etcd: `Range` of that text, serializable, so that no leader is asked. *limit* is
+`bench/limit_lookup.c`: the same bytes as Herald's, of a server that looks nothing up: what HTTP costs the kernel."""
 CREATES = """\
 New ones, acknowledged when they are on the disk. Herald: `POST /v1/identities` without a password; Redis: `SET` with
 `appendfsync always`; OpenLDAP: add of an `inetOrgPerson`; etcd: `Put`. Each was empty when the run began."""

@@ -9,9 +9,9 @@
 //
 // It speaks the dialect `bare` (dialect.h): the first line of a connection is answered LOGIN_SUCCESS, every
 // later one goes to everyone as it is. Nothing is parsed, nothing is checked.
+#include "door.h"
+
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,14 +19,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RING    64           // MiB
-#define READ    (256u << 10) // from one connection in one turn
-#define EVENTS  1024
-#define BACKLOG 4096
+#define RING   64           // MiB
+#define READ   (256u << 10) // from one connection in one turn
+#define EVENTS 1024
 
 static const char welcome[] = "{\"command\":\"LOGIN_SUCCESS\",\"info\":\"logged in as user anonymous\"}\n";
 
@@ -46,11 +44,6 @@ struct limit {
     int end, room;          // no client is at `end` or beyond it; room for so many
     bool news;              // there is something to tell somebody
 };
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static char *make_ring(size_t size) {
     int fd = memfd_create("ring", MFD_CLOEXEC);
@@ -81,13 +74,12 @@ static void hang_up(struct limit *limit, int fd) {
 
 static void welcome_all(struct limit *limit) {
     for (;;) {
-        int fd = accept4(limit->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = door_next(limit->listener);
         if (fd < 0) return;
         if (fd >= limit->room) {
             close(fd);
             continue;
         }
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         limit->clients[fd] = (struct client){.open = true};
         if (fd >= limit->end) limit->end = fd + 1;
         watch(limit, EPOLL_CTL_ADD, fd, EPOLLIN);
@@ -180,26 +172,9 @@ static void turn(struct limit *limit) {
     limit->news = false;
 }
 
-static void open_door(struct limit *limit) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    limit->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (limit->listener < 0 || bind(limit->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(limit->listener, BACKLOG) != 0 ||
-        getsockname(limit->listener, (struct sockaddr *)&address, &len) != 0)
-        die("listen");
-    watch(limit, EPOLL_CTL_ADD, limit->listener, EPOLLIN);
-    printf("127.0.0.1:%u\n", ntohs(address.sin_port));
-    fflush(stdout);
-}
-
 int main(int argc, char **argv) {
     static struct limit limit;
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0) die("getrlimit");
-    files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) != 0) die("setrlimit");
-    limit.room = files.rlim_max < INT32_MAX ? (int)files.rlim_max : INT32_MAX;
+    limit.room = door_room();
     limit.epoll = epoll_create1(EPOLL_CLOEXEC);
     limit.clients = calloc((size_t)limit.room, sizeof *limit.clients);
     if (limit.epoll < 0 || limit.clients == NULL) die("epoll_create1");
@@ -207,6 +182,7 @@ int main(int argc, char **argv) {
     if (mebibytes < 1) return 2;
     limit.size = (size_t)mebibytes << 20;
     limit.ring = make_ring(limit.size);
-    open_door(&limit);
+    limit.listener = door_open();
+    watch(&limit, EPOLL_CTL_ADD, limit.listener, EPOLLIN);
     for (;;) turn(&limit);
 }

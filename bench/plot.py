@@ -1,8 +1,8 @@
 """The picture of scripts/bench fanout: CPU per million deliveries."""
 
 import chart
-from cases import ALL, CASES, LIMIT, MOSQUITTO, NATS, REDIS
-from common import HERALD
+from cases import ALL, CASES, MOSQUITTO, NATS, REDIS
+from common import HERALD, LIMIT
 from tables import CPU, NAMES
 
 COLOURS = {HERALD: "#0b6e4f", LIMIT: "#8a8f98", NATS: "#2563b8", REDIS: "#c0392b", MOSQUITTO: "#8e5bb5"}

@@ -3,8 +3,8 @@
 import statistics
 
 import figures as figures_of
-from cases import ALL, BY_NAME, CASES, Case, DISTURBED_BY, LIMIT, MOSQUITTO, NATS, REDIS
-from common import ARGON2ID, HERALD, PLAIN, QUIET
+from cases import ALL, BY_NAME, CASES, Case, DISTURBED_BY, MOSQUITTO, NATS, REDIS
+from common import ARGON2ID, HERALD, LIMIT, PLAIN, QUIET
 from figures import NONE, OWN, cell, configuration, judged, number, quotient, section, setting, table, times, verdicts
 from peers import KINDS, Site
 

@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from test_load import LOAD, Faulty, all_well, load, run_faulty
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
 import campaign  # noqa: E402
 import cases  # noqa: E402
+import limits  # noqa: E402
 import peers  # noqa: E402
 import plot  # noqa: E402
 import tables  # noqa: E402
@@ -27,12 +27,8 @@ pytestmark = pytest.mark.skipif(not LOAD.exists(), reason=f"no {LOAD.name} besid
 
 @contextlib.contextmanager
 def limit(mebibytes=64):
-    with subprocess.Popen([LOAD.parent / "limit", str(mebibytes)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          text=True) as process:
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
+    with limits.limit([LOAD.parent / "limit", str(mebibytes)]) as (running,):
+        yield running.address
 
 
 @contextlib.contextmanager

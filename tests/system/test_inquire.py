@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
 import campaign  # noqa: E402
 import identity  # noqa: E402
 import identity_page  # noqa: E402
+import limits  # noqa: E402
 import peers  # noqa: E402
 
 INQUIRE = Path(os.environ.get("HERALD_INQUIRE", LOAD.parent / "inquire"))
@@ -132,6 +133,35 @@ def test_answers_are_understood_however_they_come(keeper):
         keeper.ask("fill", between.address, records=20, connections=2)
         for work in ("lookup", "create"):
             all_well(keeper.ask(work, between.address, records=20, depth=3, **SHORT))
+
+
+def looked_up(address, name):
+    """What is answered: the names of the headers, and the record."""
+    with socket.create_connection(address.split(":"), Deadline().seconds) as connection:
+        connection.sendall(f"GET /v1/identities?login={name} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        text = b""
+        while b"}\n" not in text:
+            text += connection.recv(4096) or pytest.fail(f"{address} has left: {text}")
+    head, body = text.decode().split("\r\n\r\n")
+    first, *headers = head.split("\r\n")
+    assert first == "HTTP/1.1 200 OK" and f"Content-Length: {len(body)}" in headers
+    return [line.split(":")[0] for line in headers], json.loads(body)
+
+
+def test_the_bare_limit_of_lookups_answers_as_herald_does(start):
+    server = start(registers_per_minute=0)
+    address = f"127.0.0.1:{server.http_port}"
+    inquire(address, "fill", records=20)
+    with limits.limit([INQUIRE.parent / "limit_lookup"]) as (bare,):
+        all_well(inquire(bare.address, "lookup", pid=bare.pid, records=20, **SHORT))
+        for name in ("user00000007", "user00000019", "user7"):
+            headers, record = looked_up(bare.address, name)
+            assert record["login"] == name and record["name"].endswith(f" {name}")
+        of_herald, kept = looked_up(address, "user00000007")
+        assert headers == of_herald and list(record) == list(kept)
+        with socket.create_connection(bare.address.split(":"), Deadline().seconds) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert connection.recv(1) == b""
 
 
 def test_logins_are_counted_each_on_a_connection_of_its_own(start, tmp_path):
@@ -256,11 +286,12 @@ def results(values):
 
 def test_targets_compare_what_they_say():
     measured = {("lookups", "", "herald"): (1, 10), ("lookups", "", "redis"): (1, 4), ("lookups", "", "slapd"): (1, 40),
-                ("creates", "", "herald"): (500, 1), ("creates", "", "redis"): (1000, 1), ("creates", "", "etcd"): (250, 1),
+                ("lookups", "", "limit"): (1, 5), ("creates", "", "herald"): (500, 1), ("creates", "", "redis"): (1000, 1), ("creates", "", "etcd"): (250, 1),
                 ("million", "", "herald"): (1000, 10), ("million", "many", "herald"): (500, 11)}
     rows = {row[0]: row[1:] for row in identity_page.target_rows(identity_page.Figures(results(measured)))}
     assert rows["1 lookups a CPU second, × Redis"] == ["0.400", "≥ 0.5", "**not met**"]
     assert rows["1 lookups a CPU second, × OpenLDAP"] == ["4.00", "≥ 3", "met"]
+    assert rows["1 the limit's lookups a CPU second, × OpenLDAP"] == ["8.00", "–", ""]
     assert rows["2 creates a second, × Redis"] == ["0.500", "≥ 0.4", "met"]
     assert rows["2 creates a second, × etcd"] == ["2.00", "≥ 3", "**not met**"]
     assert rows["2 creates a second, × OpenLDAP"][2] == "not measured"
@@ -273,7 +304,7 @@ def test_the_page_and_its_picture_can_be_made_of_all_cases():
     found = results({(case.name, variant, system): (1000, 10)
                      for case in identity.CASES for variant in case.variants for system in case.systems})
     page = identity_page.page(found, identity.CASES)
-    assert "not measured" not in page and page.count("\n## ") == 8
+    assert "not measured" not in page and page.count("\n## ") == 8 and page.count("| limit |") == 2
     assert identity_page.picture(found, identity.CASES).count("<circle") >= 16
 
 
