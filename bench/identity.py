@@ -38,6 +38,7 @@ class Case:
     kind: str                   # lookup, create, login, million
     title: str
     connections: int = 100
+    depth: int = 1              # questions under way on each connection
     systems: tuple = SYSTEMS
     heraldd: tuple = ()         # further options
     variants: tuple = (PLAIN,)
@@ -48,6 +49,8 @@ class Case:
 
 CASES = [
     Case("lookups", "lookup", "Lookups, 100 connections", systems=LOOKED_UP),
+    Case("lookups-2", "lookup", "Lookups, 100 connections, two under way on each", depth=2, systems=LOOKED_UP,
+         quick=False),
     Case("lookups-1", "lookup", "Lookups, 1 connection", connections=1, systems=LOOKED_UP, quick=False),
     Case("creates", "create", "Creates, 100 connections"),
     Case("creates-1", "create", "Creates, 1 connection", connections=1, quick=False),
@@ -94,8 +97,8 @@ def ask(manner, address, pid, case, arguments):
         _, failure = inquire(manner, address, pid, "fill", *records, patience=None)
         if failure:
             return {"failure": failure}
-    report, failure = inquire(manner, address, pid, case.kind, "--connections", case.connections, *records,
-                              *seconds(arguments))
+    report, failure = inquire(manner, address, pid, case.kind, "--connections", case.connections, "--depth", case.depth,
+                              *records, *seconds(arguments))
     return report | ({"failure": failure} if failure else {})
 
 
@@ -103,7 +106,7 @@ def run_limit(case, arguments):
     """It has a record for every name: there is nothing to fill."""
     with limit([*processor(0), f"{BUILD}/bench/limit_lookup"]) as (server,):
         report, failure = inquire("herald", server.address, server.pid, case.kind, "--connections", case.connections,
-                                  "--records", arguments.records, *seconds(arguments))
+                                  "--depth", case.depth, "--records", arguments.records, *seconds(arguments))
     return report | ({"failure": failure} if failure else {})
 
 

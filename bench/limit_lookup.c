@@ -17,10 +17,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS   1024
-#define QUESTION 4096
-#define ASKS     "GET /v1/identities?login="
-#define ASKS_LEN (sizeof ASKS - 1)
+#define EVENTS       1024
+#define QUESTIONS    16384 // bytes, at a time
+#define ASKS         "GET /v1/identities?login="
+#define ASKS_LEN     (sizeof ASKS - 1)
+#define HEAD_END     "\r\n\r\n"
+#define HEAD_END_LEN (sizeof HEAD_END - 1)
 
 // The answer about one name, and where the name stands in it: those of the same length differ there only.
 struct answer {
@@ -51,24 +53,39 @@ static void answer_make(struct answer *answer, const char *name) {
     buf_free(&record);
 }
 
-// False: this is no question of ours, or the other side has gone.
-static bool answer_one(struct answer *answer, int fd) {
-    char question[QUESTION], name[INQUIRY_NAME];
-    ssize_t got = recv(fd, question, sizeof question, 0);
-    if (got < (ssize_t)ASKS_LEN || memcmp(question, ASKS, ASKS_LEN) != 0) return false;
+// Puts the answer to the first question behind what is in `out`. What is behind that question; NULL: it is
+// none of ours.
+static const char *answer_next(struct answer *answer, const char *question, const char *end,
+                               struct buf *out) {
+    char name[INQUIRY_NAME];
+    if ((size_t)(end - question) < ASKS_LEN || memcmp(question, ASKS, ASKS_LEN) != 0) return NULL;
     const char *from = question + ASKS_LEN;
-    const char *end = memchr(from, ' ', (size_t)got - ASKS_LEN);
-    if (end == NULL || (size_t)(end - from) >= sizeof name) return false;
-    size_t len = (size_t)(end - from);
+    const char *until = memchr(from, ' ', (size_t)(end - from));
+    const char *last = memmem(from, (size_t)(end - from), HEAD_END, HEAD_END_LEN);
+    if (until == NULL || last == NULL || (size_t)(until - from) >= sizeof name) return NULL;
+    size_t len = (size_t)(until - from);
     memcpy(name, from, len);
     name[len] = '\0';
     if (len != answer->name_len) answer_make(answer, name);
     for (int i = 0; i < 2; i++) memcpy(answer->text.data + answer->at[i], name, len);
-    return send(fd, answer->text.data, answer->text.len, MSG_NOSIGNAL) == (ssize_t)answer->text.len;
+    if (buf_append_str(out, buf_str(&answer->text)) != 0) die("memory");
+    return last + HEAD_END_LEN;
+}
+
+// False: not all of it were questions of ours, or the other side has gone.
+static bool answer_all(struct answer *answer, int fd, struct buf *out) {
+    char questions[QUESTIONS];
+    ssize_t got = recv(fd, questions, sizeof questions, 0);
+    if (got <= 0) return false;
+    buf_truncate(out, 0);
+    const char *at = questions, *end = questions + got;
+    while (at != NULL && at < end) at = answer_next(answer, at, end, out);
+    return at != NULL && send(fd, out->data, out->len, MSG_NOSIGNAL) == (ssize_t)out->len;
 }
 
 int main(void) {
     struct answer answer = {0};
+    struct buf out = {0};
     struct epoll_event events[EVENTS];
     (void)door_room();
     int door = door_open(), epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -79,7 +96,7 @@ int main(void) {
         for (int i = 0; i < count; i++) {
             int fd = events[i].data.fd;
             if (fd != door) {
-                if (!answer_one(&answer, fd)) close(fd);
+                if (!answer_all(&answer, fd, &out)) close(fd);
                 continue;
             }
             while ((fd = door_next(door)) >= 0) {

@@ -153,7 +153,8 @@ def test_the_bare_limit_of_lookups_answers_as_herald_does(start):
     address = f"127.0.0.1:{server.http_port}"
     inquire(address, "fill", records=20)
     with limits.limit([INQUIRE.parent / "limit_lookup"]) as (bare,):
-        all_well(inquire(bare.address, "lookup", pid=bare.pid, records=20, **SHORT))
+        for depth in (1, 3):
+            all_well(inquire(bare.address, "lookup", pid=bare.pid, records=20, depth=depth, **SHORT))
         for name in ("user00000007", "user00000019", "user7"):
             headers, record = looked_up(bare.address, name)
             assert record["login"] == name and record["name"].endswith(f" {name}")
@@ -286,12 +287,13 @@ def results(values):
 
 def test_targets_compare_what_they_say():
     measured = {("lookups", "", "herald"): (1, 10), ("lookups", "", "redis"): (1, 4), ("lookups", "", "slapd"): (1, 40),
-                ("lookups", "", "limit"): (1, 5), ("creates", "", "herald"): (500, 1), ("creates", "", "redis"): (1000, 1), ("creates", "", "etcd"): (250, 1),
+                ("lookups", "", "limit"): (1, 5),
+                ("creates", "", "herald"): (500, 1), ("creates", "", "redis"): (1000, 1), ("creates", "", "etcd"): (250, 1),
                 ("million", "", "herald"): (1000, 10), ("million", "many", "herald"): (500, 11)}
     rows = {row[0]: row[1:] for row in identity_page.target_rows(identity_page.Figures(results(measured)))}
-    assert rows["1 lookups a CPU second, × Redis"] == ["0.400", "≥ 0.5", "**not met**"]
-    assert rows["1 lookups a CPU second, × OpenLDAP"] == ["4.00", "≥ 3", "met"]
-    assert rows["1 the limit's lookups a CPU second, × OpenLDAP"] == ["8.00", "–", ""]
+    assert rows["1 lookups a CPU second: × Redis"] == ["0.400", "≥ 0.5", "**not met**"]
+    assert rows["1 lookups a CPU second: × OpenLDAP"] == ["4.00", "≥ 3", "met"]
+    assert rows["1 the limit's: × OpenLDAP"] == ["8.00", "–", ""]
     assert rows["2 creates a second, × Redis"] == ["0.500", "≥ 0.4", "met"]
     assert rows["2 creates a second, × etcd"] == ["2.00", "≥ 3", "**not met**"]
     assert rows["2 creates a second, × OpenLDAP"][2] == "not measured"
@@ -304,7 +306,7 @@ def test_the_page_and_its_picture_can_be_made_of_all_cases():
     found = results({(case.name, variant, system): (1000, 10)
                      for case in identity.CASES for variant in case.variants for system in case.systems})
     page = identity_page.page(found, identity.CASES)
-    assert "not measured" not in page and page.count("\n## ") == 8 and page.count("| limit |") == 2
+    assert "not measured" not in page and page.count("\n## ") == 9 and page.count("| limit |") == 3
     assert identity_page.picture(found, identity.CASES).count("<circle") >= 16
 
 

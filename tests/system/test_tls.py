@@ -448,6 +448,8 @@ class Relay:
         self.listening.listen()
         self.address = "127.0.0.1:%d" % self.listening.getsockname()[1]
         self.cut = False
+        self.flows = threading.Event()  # unless it is set, nothing is read
+        self.flows.set()
         self.thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self):
@@ -455,6 +457,7 @@ class Relay:
         return self
 
     def __exit__(self, *_):
+        self.flows.set()
         self.listening.close()
         self.thread.join(10)
 
@@ -463,6 +466,7 @@ class Relay:
         with client, socket.create_connection(("127.0.0.1", self.port)) as server:
             while True:
                 for one in select.select([client, server], [], [])[0]:
+                    self.flows.wait()
                     data = one.recv(self.piece)
                     if not data:
                         return
@@ -554,6 +558,24 @@ def test_a_session_says_all_to_who_reads_slowly(secured, session):
         for number in range(5000):
             listener.hear(n=number)
         one.tell("close")
+
+
+def test_a_session_says_its_last_words_when_the_socket_takes_them(secured, session):
+    """So many that the socket takes all but the last that was sealed: which of these it is, is the kernel's to say."""
+    listener = secured.anonymous()
+    for count in range(300, 3000, 300):
+        with Relay(secured.port, buffer=4096) as relay:
+            one = session(relay.address, tls=FIRST_USE)
+            one.expect("MET")
+            one.logged_in()
+            relay.cut = True
+            relay.flows.clear()
+            one.tell(f"burst {count}")
+            one.stats()  # it has been told, and has sent what it can
+            relay.flows.set()
+            for number in range(count):
+                listener.hear(n=number)
+            one.tell("close")
 
 
 def test_a_session_notices_who_does_not_speak_tls(start, session):
