@@ -121,8 +121,8 @@ struct node_origin *node_origin_of(struct node *node, struct str id) {
     HASH_FIND(hh, node->origins, id.ptr, id.len, origin);
     if (origin != NULL) return node->recent = origin;
     uint32_t index = HASH_COUNT(node->origins) + 1;
-    if (id.len == 0 || id.len > PEER_ID_MAX || index >= NODE_ORIGINS_MAX || !origins_reserve(node, index))
-        return NULL;
+    if (id.len == 0 || id.len > PEER_ID_MAX || memchr(id.ptr, '\0', id.len) != NULL) return NULL; // no name
+    if (index >= NODE_ORIGINS_MAX || !origins_reserve(node, index)) return NULL;
     origin = calloc(1, sizeof *origin);
     if (origin == NULL) return NULL;
     str_copy(id, origin->id, sizeof origin->id);

@@ -223,7 +223,9 @@ def written():
     bodies = dict(re.findall(r"(?ms)^(?:static )?\w+ (\w+)\([^{;]*\{\n(.*?)^\}", WRITERS))
     found = {}
     for name in re.findall(r"(?m)^int (message_write_\w+|activity_encode|activity_envelope)\(", MESSAGE_H):
-        body = bodies[name].replace("put_identity(&line", bodies["put_identity"])
+        body = bodies[name]
+        for helper in ("put_identity", "put_anew"):
+            body = body.replace(f"{helper}(", bodies[helper])
         members = re.findall(r'line, "(\w+)"', body) + re.findall(r'\\"(\w+)\\":', body)
         commands = set(re.findall(r"COMMAND_([A-Z_]+)", body))
         if name.startswith("activity"):
@@ -242,6 +244,7 @@ def test_the_source_is_read_rightly():
     writers = written()
     assert len(writers) >= 10
     assert writers["message_write_authenticate"] == ({"AUTHENTICATE"}, {"secret", "herald", "version", "id"})
+    assert writers["activity_encode"] == ({"ACTIVITY_BROADCAST"}, {"activity"})
     assert writers["activity_envelope"] == ({"ACTIVITY_BROADCAST"}, {"origin", "sequence"})
     assert writers["message_write_lock"][0] == {"LOCK_REQUEST", "LOCK_DENIED", "LOCK_ALLOWED"}
 

@@ -32,6 +32,18 @@ static void it_is_heard_once_by_whatever_link(void **state) {
     end(stage);
 }
 
+static void an_origin_with_a_zero_in_it_is_none(void **state) {
+    (void)state;
+    struct stage *stage = begin();
+    herald_child(stage, 1, "a");
+    say(stage, 1, ACTIVITY("far\\u0000off", "7"));
+    say(stage, 1, ACTIVITY("far", "1"));
+    say(stage, 1, ACTIVITY("far\\u0000off", "2"));
+    say(stage, 1, ACTIVITY("far", "2"));
+    assert_acts(stage, "publish 1 m 0 u\npublish 1 far 1 u\npublish 1 m 0 u\npublish 1 far 2 u\n");
+    end(stage);
+}
+
 static void our_own_come_back_are_dropped(void **state) {
     (void)state;
     struct stage *stage = begin();
@@ -415,6 +427,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_activity_keeps_its_origin_and_sequence),
         cmocka_unit_test(it_is_heard_once_by_whatever_link),
+        cmocka_unit_test(an_origin_with_a_zero_in_it_is_none),
         cmocka_unit_test(our_own_come_back_are_dropped),
         cmocka_unit_test(from_plain_links_they_are_numbered_as_ours),
         cmocka_unit_test(without_a_proper_user_it_is_anonymous),
