@@ -90,24 +90,25 @@ def seconds(arguments):
     return ["--seconds", arguments.seconds or (1 if arguments.quick else 2), "--warmup", 0.5]
 
 
+def measure(manner, address, pid, case, arguments):
+    report, failure = inquire(manner, address, pid, case.kind, "--connections", case.connections, "--depth", case.depth,
+                              "--records", arguments.records, *seconds(arguments))
+    return report | ({"failure": failure} if failure else {})
+
+
 def ask(manner, address, pid, case, arguments):
     """Fills the roll where that is needed, and measures."""
-    records = ["--records", arguments.records]
     if case.kind == "lookup":
-        _, failure = inquire(manner, address, pid, "fill", *records, patience=None)
+        _, failure = inquire(manner, address, pid, "fill", "--records", arguments.records, patience=None)
         if failure:
             return {"failure": failure}
-    report, failure = inquire(manner, address, pid, case.kind, "--connections", case.connections, "--depth", case.depth,
-                              *records, *seconds(arguments))
-    return report | ({"failure": failure} if failure else {})
+    return measure(manner, address, pid, case, arguments)
 
 
 def run_limit(case, arguments):
     """It has a record for every name: there is nothing to fill."""
     with limit([*processor(0), f"{BUILD}/bench/limit_lookup"]) as (server,):
-        report, failure = inquire("herald", server.address, server.pid, case.kind, "--connections", case.connections,
-                                  "--depth", case.depth, "--records", arguments.records, *seconds(arguments))
-    return report | ({"failure": failure} if failure else {})
+        return measure("herald", server.address, server.pid, case, arguments)
 
 
 def run_peer(system, case, folder, arguments):

@@ -1,12 +1,12 @@
 // The bare limit of lookups: the least that a server can do which is asked over HTTP. A yardstick for
 // scripts/bench.
 //
-//     GET /v1/identities?login=NAME ──recv──► which NAME? ──► the record that every name has ──send──► as
-//     Herald answers
+//     GET /v1/identities?login=NAME ──recv──► which NAME?
+//     as Herald answers             ◄──send── the record that every name has
 //
 //     bench/limit_lookup      prints its address, and runs until it is stopped
 //
-// A question is expected whole in one recv, as bench/inquire asks it. Nothing is parsed, nothing is looked
+// Questions are expected whole in one recv, as bench/inquire asks them. Nothing is parsed, nothing is looked
 // up, nothing is kept: what is left is what the kernel takes for it.
 #include "door.h"
 #include "inquiry.h"

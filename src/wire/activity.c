@@ -57,8 +57,9 @@ static bool begins_as_sent(const struct message *message, struct str *rest) {
         return false;
     while (rest->len > 0 && rest->ptr[0] >= '0' && rest->ptr[0] <= '9')
         skip(rest, (struct str){rest->ptr, 1});
-    struct str body = *rest;
-    return skip(rest, STR(",")) && skip(&body, STR(",\"activity\":{"));
+    if (!skip(rest, STR(","))) return false;
+    struct str ahead = *rest;
+    return skip(&ahead, STR("\"activity\":{"));
 }
 
 // Whether it says once who sent it, at its end, and that this is `user`.

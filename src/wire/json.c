@@ -79,14 +79,14 @@ yyjson_val *json_read(struct parser *parser, struct str text, unsigned max_depth
     // Without YYJSON_READ_INSITU the text is copied, never written to.
     yyjson_doc *doc =
         yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, YYJSON_READ_NUMBER_AS_RAW, &alc, &fault);
-    // Few values cannot nest deeply.
-    if (doc && yyjson_doc_get_val_count(doc) <= max_depth) return yyjson_doc_get_root(doc);
-    if (!doc && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+    bool memory = !doc && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION;
+    bool few = doc && yyjson_doc_get_val_count(doc) <= max_depth; // values: they cannot nest deeply
+    bool deep = !memory && !few && is_deeper(text, max_depth);
+    if (doc && !deep) return yyjson_doc_get_root(doc);
+    if (memory)
         err_set(err, ERR_MEMORY, "memory is out");
-    else if (is_deeper(text, max_depth))
+    else if (deep)
         err_set(err, ERR_INVALID, "JSON parse error: nested deeper than %u levels", max_depth);
-    else if (doc)
-        return yyjson_doc_get_root(doc);
     else
         err_set(err, ERR_INVALID, "JSON parse error: %s at byte %zu", fault.msg, fault.pos);
     return NULL;
