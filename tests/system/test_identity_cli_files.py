@@ -294,14 +294,14 @@ def metric(server, name):
 def test_an_interrupted_import_goes_on_where_it_was(start, home, tmp_path):
     server = start()
     path = tmp_path / "people.jsonl"
-    records = rows(6000)
+    records = rows(30000)  # not over before it is interrupted
     write_jsonl(path, records)
     more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
     command = start.keep(Command(home, "import", path, **more))
     eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
     command.signal(signal.SIGINT)
     command.expect_exit(REFUSED)
-    assert len(users(home, server)) < 6000
+    assert len(users(home, server)) < 30000
     done = herald_run(home, "import", path, seconds=60, **more)
     assert done.returncode == DONE and "going on behind line" in done.stderr, done.stderr
     assert sorted(users(home, server)) == sorted(record["login"] for record in records)
@@ -310,7 +310,7 @@ def test_an_interrupted_import_goes_on_where_it_was(start, home, tmp_path):
 def test_a_file_that_was_changed_is_imported_from_its_beginning(start, home, tmp_path):
     server = start()
     path = tmp_path / "people.jsonl"
-    records = rows(4000)
+    records = rows(30000)
     write_jsonl(path, records)
     more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
     command = start.keep(Command(home, "import", path, **more))
@@ -321,7 +321,7 @@ def test_a_file_that_was_changed_is_imported_from_its_beginning(start, home, tmp
     write_jsonl(path, records)
     done = herald_run(home, "import", path, seconds=60, **more)
     assert done.returncode == DONE and "beginning with its first line" in done.stderr, done.stderr
-    assert len(users(home, server)) == 4001
+    assert len(users(home, server)) == 30001
 
 
 def test_the_limit_of_registrations_is_waited_for_and_told(start, home, tmp_path):
