@@ -68,20 +68,18 @@ bool tls_is_hello(const void *bytes, size_t len) {
 
 static struct tls *tls_open(struct tls_context *context, struct err *err) {
     struct tls *tls = calloc(1, sizeof *tls);
-    SSL_CTX *current = tls_context_current(context);
     BIO *bio = NULL;
-    if (tls == NULL || (tls->ssl = SSL_new(current)) == NULL || (bio = BIO_new(context->bytes)) == NULL) {
+    if (tls != NULL) tls->base = tls_base_current(context);
+    if (tls == NULL || (tls->ssl = SSL_new(tls->base->made)) == NULL ||
+        (bio = BIO_new(context->bytes)) == NULL) {
         tls_error(err, "cannot begin TLS");
         tls_close(tls);
-        tls = NULL;
-        goto out;
+        return NULL;
     }
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_app_data(tls->ssl, tls);
-out:
-    SSL_CTX_free(current);
     return tls;
 }
 
@@ -97,6 +95,7 @@ struct tls *tls_accept(struct tls_context *context, const char *protocol, struct
 void tls_close(struct tls *tls) {
     if (tls == NULL) return;
     SSL_free(tls->ssl); // and the BIO
+    tls_base_release(tls->base);
     free(tls);
 }
 

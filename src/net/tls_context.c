@@ -68,13 +68,33 @@ static SSL_CTX *client_with(const struct tls_authorities *authorities, struct er
     return NULL;
 }
 
+// Takes `made`, which may be NULL. Held once.
+static struct tls_base *base_of(SSL_CTX *made, struct err *err) {
+    if (made == NULL) return NULL;
+    struct tls_base *base = malloc(sizeof *base);
+    if (base == NULL) {
+        err_set(err, ERR_MEMORY, "memory is out");
+        SSL_CTX_free(made);
+        return NULL;
+    }
+    base->made = made;
+    atomic_init(&base->holders, 1);
+    return base;
+}
+
+void tls_base_release(struct tls_base *base) {
+    if (base == NULL || atomic_fetch_sub(&base->holders, 1) != 1) return;
+    SSL_CTX_free(base->made);
+    free(base);
+}
+
 // Takes `first`, which may be NULL.
-static struct tls_context *context_of(SSL_CTX *first, struct err *err) {
+static struct tls_context *context_of(struct tls_base *first, struct err *err) {
     if (first == NULL) return NULL;
     struct tls_context *context = calloc(1, sizeof *context);
     if (context == NULL || (context->bytes = tls_bytes_method()) == NULL) {
         err_set(err, ERR_MEMORY, "memory is out");
-        SSL_CTX_free(first);
+        tls_base_release(first);
         free(context);
         return NULL;
     }
@@ -84,38 +104,38 @@ static struct tls_context *context_of(SSL_CTX *first, struct err *err) {
 }
 
 struct tls_context *tls_context_server(const struct tls_certificate *certificate, struct err *err) {
-    return context_of(server_with(certificate, err), err);
+    return context_of(base_of(server_with(certificate, err), err), err);
 }
 
 struct tls_context *tls_context_client(const struct tls_authorities *authorities, struct err *err) {
-    return context_of(client_with(authorities, err), err);
+    return context_of(base_of(client_with(authorities, err), err), err);
 }
 
 // --- changing ---------------------------------------------------------------------------------------------
 
 int tls_context_renew(struct tls_context *context, const struct tls_certificate *certificate,
                       struct err *err) {
-    SSL_CTX *fresh = server_with(certificate, err);
+    struct tls_base *fresh = base_of(server_with(certificate, err), err);
     if (fresh == NULL) return -1;
     pthread_mutex_lock(&context->lock);
-    SSL_CTX *old = context->current;
+    struct tls_base *old = context->current;
     context->current = fresh;
     pthread_mutex_unlock(&context->lock);
-    SSL_CTX_free(old); // its connections hold it
+    tls_base_release(old); // its connections hold it
     return 0;
 }
 
-SSL_CTX *tls_context_current(struct tls_context *context) {
+struct tls_base *tls_base_current(struct tls_context *context) {
     pthread_mutex_lock(&context->lock);
-    SSL_CTX *current = context->current;
-    SSL_CTX_up_ref(current);
+    struct tls_base *current = context->current;
+    atomic_fetch_add(&current->holders, 1);
     pthread_mutex_unlock(&context->lock);
     return current;
 }
 
 void tls_context_close(struct tls_context *context) {
     if (context == NULL) return;
-    SSL_CTX_free(context->current);
+    tls_base_release(context->current);
     BIO_meth_free(context->bytes);
     pthread_mutex_destroy(&context->lock);
     free(context);

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct tls_certificate {
     EVP_PKEY *key;
@@ -15,15 +16,22 @@ struct tls_certificate {
     char fingerprint[TLS_FINGERPRINT_SIZE];
 };
 
-// Connections take what is current, and hold it (SSL_new counts).
+// One certificate's settings. Connections hold it, also when a newer one has come. OpenSSL counts holders as
+// well, but inside a library that race detectors do not see: counted here, it is freed where they do.
+struct tls_base {
+    atomic_uint holders;
+    SSL_CTX *made;
+};
+
 struct tls_context {
     pthread_mutex_t lock; // of `current`
-    SSL_CTX *current;
+    struct tls_base *current;
     BIO_METHOD *bytes; // how OpenSSL reads and writes: the caller's memory
 };
 
 struct tls {
     SSL *ssl;
+    struct tls_base *base;
     struct str in;   // what is to be read during a call
     struct buf *out; // where to write during a call
     const char *protocol;
@@ -33,8 +41,9 @@ struct tls {
     bool server, ready, ended, finished, broken, no_memory;
 };
 
-// The SSL_CTX new connections begin with; the caller frees it.
-SSL_CTX *tls_context_current(struct tls_context *context);
+// What new connections begin with, held for the caller.
+struct tls_base *tls_base_current(struct tls_context *context);
+void tls_base_release(struct tls_base *base); // may be NULL
 
 BIO_METHOD *tls_bytes_method(void); // tls.c; NULL: memory is out
 int tls_select_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len,
