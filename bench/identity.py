@@ -28,6 +28,7 @@ MANY = "many"          # the variant of a case: many accounts, instead of few
 MILLION, QUICK_MILLION = 1_000_000, 20_000
 HASHES = 100           # of the bare argon2id
 SYNCS = 200            # of the disk alone
+POLL = 0.02            # s between two looks at what cannot be waited for
 HERALD_IS_TOLD = ("--shards", 1, "--hash-threads", 1, "--connections-per-address", 0, "--registers-per-minute", 0,
                   "--http", "127.0.0.1:0")
 
@@ -74,7 +75,7 @@ def herald(folder, *more):
         asked.request("GET", "/health/ready")
         if asked.getresponse().status != 200:
             raise Failed(server.story("was not ready"))
-        server.seconds = time.monotonic() - begun
+        server.begun, server.seconds = begun, time.monotonic() - begun
         asked.close()
         yield server
 
@@ -154,15 +155,31 @@ def fill_by_import(folder, count):
     return {"accounts": count, "seconds": took, "per_second": count / took}
 
 
+def seconds_until_cached(server, count):
+    """Waits until so many accounts are in memory; how long that was from the server's start, and what they take."""
+    host, port = server.http.split(":")
+    asked = http.client.HTTPConnection(host, int(port), PATIENCE)
+    for _ in range(int(PATIENCE / POLL)):
+        asked.request("GET", "/metrics")
+        told = dict(line.rsplit(" ", 1) for line in asked.getresponse().read().decode().splitlines()
+                    if not line.startswith("#"))
+        if int(told["herald_cached_accounts"]) >= count:
+            asked.close()
+            return {"cached_seconds": time.monotonic() - server.begun, "cached_bytes": int(told["herald_cached_bytes"])}
+        time.sleep(POLL)
+    raise Failed(server.story(f"did not have {count:,} accounts in memory in time"))
+
+
 def run_million(variant, arguments):
     count = arguments.million if variant == MANY else arguments.records
     folder = arguments.rolls / f"roll-{count}"
     if not folder.exists():
         arguments.imports[count] = fill_by_import(folder, count)
     with herald(folder) as server:
+        cached = seconds_until_cached(server, count)
         size = sum(file.stat().st_size for file in (folder / "data1").iterdir())
         report, failure = inquire("herald", server.http, server.pid, "lookup", "--records", count, *seconds(arguments))
-        report |= {"startup_seconds": server.seconds, "file_bytes": size, "import": arguments.imports[count]}
+        report |= {"startup_seconds": server.seconds, "file_bytes": size, "import": arguments.imports[count], **cached}
     return report | ({"failure": failure} if failure else {})
 
 

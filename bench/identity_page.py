@@ -13,6 +13,7 @@ MANY = "many"
 RATE, CPU, RSS = ("per_second",), ("server_cpu_us",), ("server_rss",)
 P50, P99 = ("latency", "p50"), ("latency", "p99")
 PER_CPU, READY, SIZE, IMPORT = ("per_cpu_second",), ("startup_seconds",), ("file_bytes",), ("import", "per_second")
+CACHED = ("cached_seconds",)
 MIB = 2**-20
 
 
@@ -57,7 +58,8 @@ def sizes(figures):
         return
     head = [f"{figures.results[name]:,} accounts" for name in ("records", "million")]
     rows = []
-    for title, path, scale in (("s until it is ready", READY, 1), ("files, MiB", SIZE, MIB),
+    for title, path, scale in (("s until it is ready", READY, 1), ("s until all accounts are in memory", CACHED, 1),
+                               ("what they take there, MiB", ("cached_bytes",), MIB), ("files, MiB", SIZE, MIB),
                                ("RSS after lookups, MiB", RSS, MIB), ("lookups a second", RATE, 1),
                                ("server CPU, µs a lookup", CPU, 1), ("p99 of a lookup, ms", P99, 1),
                                ("imported a second", IMPORT, 1)):
@@ -133,7 +135,8 @@ argon2id with 19 MiB and 2 passes; a secret that was verified within the last mi
 SIZES = """\
 Herald alone, on rolls that `herald import` made once of a CSV file without passwords, the client on the other
 processor; lookups of random logins by 100 connections. Ready is when `/health/ready` says so, from the start of the
-process; the files were in the page cache."""
+process; the files were in the page cache. Lookups begin when all accounts are in memory (`account_cache`, 256 MiB as it
+is)."""
 CLOSING = """
 To repeat: `scripts/bench identity` (everything above), `--data DIR` (everyone's data there), `--cases NAME,...` and
 `--systems NAME,...` (a part, kept apart), `--records N`, `--million N`, `--quick` (a first look), `--report` (this page

@@ -33,22 +33,6 @@ int buf_reserve(struct buf *buf, size_t extra) {
     return 0;
 }
 
-int buf_append(struct buf *buf, const void *bytes, size_t len) {
-    if (len == 0) return 0;
-    if (buf_reserve(buf, len) != 0) return -1;
-    memcpy(buf->data + buf->len, bytes, len);
-    buf->len += len;
-    return 0;
-}
-
-int buf_append_str(struct buf *buf, struct str text) {
-    return buf_append(buf, text.ptr, text.len);
-}
-
-int buf_append_text(struct buf *buf, const char *text) {
-    return buf_append(buf, text, strlen(text));
-}
-
 int buf_append_u64(struct buf *buf, uint64_t number) {
     char digits[20]; // of the largest
     size_t at = sizeof digits;

@@ -77,6 +77,14 @@ void secret_digest2(const struct secret_key *key, struct str first, struct str s
     end(&state, digest);
 }
 
+uint64_t secret_table_hash(const struct secret_table_key *key, struct str text) {
+    uint64_t hash;
+    static_assert(sizeof hash == crypto_shorthash_BYTES && sizeof key->bytes == crypto_shorthash_KEYBYTES,
+                  "");
+    crypto_shorthash((unsigned char *)&hash, (const unsigned char *)text.ptr, text.len, key->bytes);
+    return hash;
+}
+
 int secret_hash(const struct secret_digest *digest, char hash[SECRET_HASH_SIZE]) {
     return crypto_pwhash_str_alg(hash, (const char *)digest->bytes, sizeof digest->bytes, PASSES, MEMORY,
                                  crypto_pwhash_ALG_ARGON2ID13) == 0

@@ -39,6 +39,12 @@ void secret_digest(const struct secret_key *key, struct str secret, struct secre
 void secret_digest2(const struct secret_key *key, struct str first, struct str second,
                     struct secret_digest *digest);
 
+// SipHash-2-4: for tables whose keys strangers choose, who must not be able to make them meet.
+struct secret_table_key {
+    uint8_t bytes[16];
+};
+uint64_t secret_table_hash(const struct secret_table_key *key, struct str text);
+
 // argon2id, m = 19 MiB, t = 2, p = 1 (design, decision 9). Slow: tens of milliseconds. -1: memory is out.
 int secret_hash(const struct secret_digest *digest, char hash[SECRET_HASH_SIZE]);
 // True when `digest` is what `hash` was made from. Malformed hashes are false.

@@ -21,12 +21,17 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define BATCH_MAX    512                // changes in one transaction
-#define PAUSE_MAX_US 2000               // to let a batch gather
-#define WAL_MAX      (16 * 1024 * 1024) // bytes in the write-ahead log before it is emptied
+#define BATCH_MAX     512                // changes in one transaction
+#define PAUSE_MAX_US  2000               // to let a batch gather
+#define WAL_MAX       (16 * 1024 * 1024) // bytes in the write-ahead log before it is emptied
+#define WARM_AFTER_US 5000               // without a proposal: then accounts are read into memory,
+#define WARM_PAGE     256                // so many before a proposal is looked for again
 
 struct proposer {
     struct store *store; // the storage thread's while it runs
+    struct cache *cache; // not owned; NULL: none
+    bool warming;        // the storage thread's: there may be accounts that the cache was not offered,
+    uint64_t warmed;     // created after this clock
     struct mailbox *home;
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -47,6 +52,15 @@ static uint64_t now_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static struct timespec after_us(uint64_t us) {
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    uint64_t nanoseconds = (uint64_t)until.tv_nsec + us * 1000;
+    until.tv_sec += (time_t)(nanoseconds / 1000000000);
+    until.tv_nsec = (long)(nanoseconds % 1000000000);
+    return until;
 }
 
 // --- one batch --------------------------------------------------------------------------------------------
@@ -118,22 +132,38 @@ static void wait_for(struct proposer *proposer, uint64_t wanted, const struct ti
     proposer->wanted = 0;
 }
 
+static bool is_idle(const struct proposer *proposer) {
+    return proposer->waiting == 0 && !proposer->closing;
+}
+
+// Waits for a proposal. When none comes for a moment it reads accounts into memory, until one does or all are
+// there that have room.
+static void wait_warming(struct proposer *proposer) {
+    struct err err;
+    struct timespec until = after_us(WARM_AFTER_US);
+    if (proposer->warming) wait_for(proposer, 1, &until);
+    while (proposer->warming && is_idle(proposer)) {
+        pthread_mutex_unlock(&proposer->mutex);
+        int more = store_warm(proposer->store, &proposer->warmed, WARM_PAGE, &err);
+        if (more < 0) log_warn(L_MSG("the roll is not read into memory"), L_STR("why", err.text));
+        proposer->warming = more > 0;
+        pthread_mutex_lock(&proposer->mutex);
+    }
+    wait_for(proposer, 1, NULL);
+}
+
 // Those who were just answered are likely to come again at once: waiting for them, no longer than a part of
 // what a commit takes, makes one batch of what would be two or three, and one sync.
 static void gather(struct proposer *proposer) {
-    struct timespec until;
     if (proposer->waiting >= proposer->together || proposer->closing) return;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    uint64_t nanoseconds = (uint64_t)until.tv_nsec + proposer->pause_us * 1000;
-    until.tv_sec += (time_t)(nanoseconds / 1000000000);
-    until.tv_nsec = (long)(nanoseconds % 1000000000);
+    struct timespec until = after_us(proposer->pause_us);
     wait_for(proposer, proposer->together, &until);
 }
 
 // Waits for proposals and takes what is there, oldest first. NULL: closing, and nothing is left.
 static struct proposal *take_batch(struct proposer *proposer) {
     pthread_mutex_lock(&proposer->mutex);
-    wait_for(proposer, 1, NULL);
+    wait_warming(proposer);
     gather(proposer);
     struct proposal *batch = proposer->first, *end = batch;
     uint64_t taken = batch ? 1 : 0;
@@ -172,6 +202,7 @@ static void *storage_thread(void *context) {
             atomic_store(&proposer->clock, clocks.last);
             atomic_fetch_add_explicit(&proposer->batches, 1, memory_order_relaxed);
             if (clocks.last != before) watches_tell(proposer->watches, clocks.last);
+            proposer->warming |= proposer->cache && clocks.last != before;
         }
         note_pace(proposer, now_us() - began_us);
         answer(proposer, batch, began_us);
@@ -195,7 +226,8 @@ static int start_thread(struct proposer *proposer) {
 
 // --- for the other threads --------------------------------------------------------------------------------
 
-struct proposer *proposer_open(const char *directory, struct mailbox *home, struct err *err) {
+struct proposer *proposer_open(const char *directory, struct cache *cache, struct mailbox *home,
+                               struct err *err) {
     struct proposer *proposer = calloc(1, sizeof *proposer);
     if (!proposer) {
         (void)err_set(err, ERR_MEMORY, "memory is out");
@@ -217,6 +249,9 @@ struct proposer *proposer_open(const char *directory, struct mailbox *home, stru
     }
     proposer->store = store_open_writer(directory, err);
     if (!proposer->store || store_meta(proposer->store, &meta, err) != 0) goto fail;
+    store_use(proposer->store, cache);
+    proposer->cache = cache;
+    proposer->warming = cache != NULL;
     proposer->clock = meta.clock;
     proposer->epoch = meta.epoch;
     int errnum = start_thread(proposer);
@@ -271,6 +306,10 @@ void proposer_close(struct proposer *proposer) {
     pthread_cond_destroy(&proposer->filled);
     pthread_mutex_destroy(&proposer->mutex);
     free(proposer);
+}
+
+struct cache *proposer_cache(const struct proposer *proposer) {
+    return proposer->cache;
 }
 
 uint64_t proposer_clock(struct proposer *proposer) {

@@ -24,9 +24,12 @@ struct proposal {
 };
 
 struct proposer;
-// Opens the store's writer in `directory` and starts the storage thread. Answers go to `home` unless the
-// proposal names another.
-struct proposer *proposer_open(const char *directory, struct mailbox *home, struct err *err);
+// Opens the store's writer in `directory` and starts the storage thread, which fills the cache
+// (store/cache.h; borrowed; NULL: there is none) while it has nothing else to do. Answers go to `home` unless
+// the proposal names another.
+struct proposer *proposer_open(const char *directory, struct cache *cache, struct mailbox *home,
+                               struct err *err);
+struct cache *proposer_cache(const struct proposer *proposer);      // what was given to proposer_open
 void propose(struct proposer *proposer, struct proposal *proposal); // any thread
 // Commits and answers what was proposed, checkpoints, joins the thread, closes the store. NULL is fine.
 // The answers lie in their homes afterwards: drain them. All watches must have been closed.

@@ -51,6 +51,7 @@ struct config {
     enum config_tls tls;
     char tls_certificate[CONFIG_PATH_MAX + 1], tls_key[CONFIG_PATH_MAX + 1];
     enum config_plaintext plaintext;
+    size_t account_cache;          // bytes; 0: none
     struct stream_settings stream; // secret: also what secret_file holds
     struct gateway_settings gateway;
     enum log_level log_level;

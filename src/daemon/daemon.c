@@ -13,6 +13,7 @@
 #include "cluster/propose.h"
 #include "daemon/certificate.h"
 #include "gateway/gateway.h"
+#include "store/cache.h"
 #include "stream/stream.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct daemon {
     const struct machine *machine;
     struct loop *loop;
     struct mailbox *mailbox; // answers of the proposer
+    struct cache *cache;     // NULL: off
     struct proposer *proposer;
     struct tls_context *tls; // NULL: off
     struct stream *stream;
@@ -232,6 +234,12 @@ static int say_listening(struct daemon *daemon) {
     return 0;
 }
 
+static int open_cache(struct daemon *daemon, struct err *err) {
+    size_t bytes = daemon->config->account_cache;
+    if (bytes > 0) daemon->cache = cache_open(bytes, err);
+    return bytes == 0 || daemon->cache ? 0 : -1;
+}
+
 struct daemon *daemon_open(struct config *config, const struct machine *machine, struct err *err) {
     struct daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon) {
@@ -242,7 +250,8 @@ struct daemon *daemon_open(struct config *config, const struct machine *machine,
     daemon->machine = machine;
     if (make_parents(config, err) == 0 && (daemon->loop = loop_open(err)) &&
         (daemon->mailbox = mailbox_open(daemon->loop, daemon, err)) && watch_signals(daemon, err) == 0 &&
-        (daemon->proposer = proposer_open(config->data, daemon->mailbox, err)) &&
+        open_cache(daemon, err) == 0 &&
+        (daemon->proposer = proposer_open(config->data, daemon->cache, daemon->mailbox, err)) &&
         open_stream(daemon, err) == 0 && open_gateway(daemon, err) == 0 && say_listening(daemon) == 0)
         return daemon;
     daemon_close(daemon);
@@ -270,6 +279,7 @@ void daemon_close(struct daemon *daemon) {
     if (daemon->stream) log_totals(daemon->stream);
     stream_close(daemon->stream);
     gateway_close(daemon->gateway);
+    cache_close(daemon->cache);
     tls_context_close(daemon->tls);
     for (size_t i = 0; i < WATCHED; i++) signal_close(daemon->signals[i]);
     mailbox_close(daemon->mailbox);

@@ -35,7 +35,7 @@ struct store *gate_store(struct gate *gate) {
     if (gate->held_clock != clock) let_go(gate);
     if (gate->holds) return gate->store;
     gate->held_clock = clock;
-    gate->holds = store_hold(gate->store, &err) == 0;
+    gate->holds = store_hold(gate->store, clock, &err) == 0;
     return gate->store;
 }
 
@@ -117,6 +117,7 @@ int gate_open(struct gate *gate, struct gateway *gateway, unsigned shard, const 
     gate->parser = parser_open(GATE_INPUT, GATE_DEPTH);
     gate->store = store_open_reader(directory, err);
     if (gate->store == NULL) goto fail;
+    store_use(gate->store, proposer_cache(gate->proposer));
     gate->watch = proposer_watch(gate->proposer, gate->mailbox, on_told, gate);
     if (opening == NULL || gate->input == NULL || gate->parser == NULL || gate->watch == NULL) {
         err_set(err, ERR_MEMORY, "memory is out");

@@ -256,12 +256,14 @@ bool http_header_at(const struct http_request *request, size_t index, struct str
 }
 
 int http_header(const struct http_request *request, const char *name, struct str *value) {
-    struct str at, found = {0};
+    const struct http_work *work = request->work;
+    size_t len = strlen(name);
     int count = 0;
-    for (size_t i = 0; http_header_at(request, i, &at, value); i++) {
-        if (!http_is_token(at, name)) continue;
-        if (count++ == 0) found = *value;
+    *value = (struct str){0};
+    for (size_t i = 0; i < work->field_count; i++) {
+        const struct http_field *field = &work->fields[i];
+        if (field->name_len != len || strncasecmp(work->head.data + field->name, name, len) != 0) continue;
+        if (count++ == 0) *value = (struct str){work->head.data + field->value, field->value_len};
     }
-    *value = found;
     return count > 1 ? -1 : count;
 }

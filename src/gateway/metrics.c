@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "gateway/gateway_private.h"
 #include "gateway/routes.h"
+#include "store/cache.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -145,6 +146,19 @@ static int write_roll(const struct gateway *gateway, struct gate *gate, struct b
     return rc;
 }
 
+static int write_cache(const struct gateway *gateway, struct buf *out) {
+    struct cache_counts counts = {0};
+    struct cache *cache = proposer_cache(gateway->proposer);
+    if (cache != NULL) cache_counts(cache, &counts);
+    return one(out, "herald_cached_accounts", "gauge", "Accounts in memory (account_cache)",
+               counts.accounts) |
+           one(out, "herald_cached_bytes", "gauge", "What they take there, about", counts.bytes) |
+           one(out, "herald_cache_hits_total", "counter", "Accounts looked up by login and found in memory",
+               counts.hits) |
+           one(out, "herald_cache_misses_total", "counter",
+               "Accounts looked up by login and not in memory: looked for in the database", counts.misses);
+}
+
 // Of the pages of files, the store's are mapped by each gate, and counted so often.
 static int write_memory(struct buf *out) {
     unsigned long long resident = 0, shared = 0;
@@ -165,7 +179,8 @@ int metrics_write(struct gateway *gateway, struct gate *gate, struct buf *out) {
     rc |= one(out, "herald_start_time_seconds", "gauge", "When it was started, in seconds since 1970",
               (uint64_t)gateway->started_ms / 1000);
     rc |= write_memory(out);
-    rc |= write_roll(gateway, gate, out) | write_stream(gateway, out) | write_requests(gateway, out);
+    rc |= write_roll(gateway, gate, out) | write_cache(gateway, out) | write_stream(gateway, out) |
+          write_requests(gateway, out);
     for (unsigned i = 0; i < METRICS_HISTOGRAM_COUNT; i++) rc |= write_histogram(gateway, i, out);
     for (unsigned i = 0; i < gateway->gate_count; i++)
         followers += read_counter(&gateway->gates[i].metrics.followers);

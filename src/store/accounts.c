@@ -26,11 +26,20 @@ static int take_account(struct row *row, struct account *account, struct credent
     return found;
 }
 
-int store_find(struct store *store, const char *fold, struct account *account, struct credential *credential,
-               struct err *err) {
+static int find_in_roll(struct store *store, const char *fold, struct account *account,
+                        struct credential *credential, struct err *err) {
     struct row row = row_begin(store, STATEMENT_FIND);
     row_put_text(&row, fold);
     return take_account(&row, account, credential, NULL, err);
+}
+
+int store_find(struct store *store, const char *fold, struct account *account, struct credential *credential,
+               struct err *err) {
+    bool remembers = store->cache && !store->writer && !credential;
+    if (remembers && cache_find(store->cache, fold, account)) return 1;
+    int found = find_in_roll(store, fold, account, credential, err);
+    if (remembers && found == 1) cache_put(store->cache, fold, account, store->as_of);
+    return found;
 }
 
 int store_find_uuid(struct store *store, const struct uuid *uuid, struct account *account,
@@ -73,6 +82,30 @@ int store_accounts(struct store *store, uint64_t after, unsigned limit,
     }
     row_end(&row);
     return more < 0 ? -1 : count;
+}
+
+int store_warm(struct store *store, uint64_t *after, unsigned limit, struct err *err) {
+    assert(store->writer && sqlite3_get_autocommit(store->db));
+    struct row row = row_begin(store, STATEMENT_ACCOUNTS);
+    struct account account;
+    char fold[sizeof((struct holding *)0)->fold];
+    unsigned count = 0;
+    int more;
+    bool room = true;
+    row_put_natural(&row, *after);
+    row_put_natural(&row, limit);
+    while (room && (more = row_next(&row, err)) == 1) {
+        if (!row_account(&row, &account) || !row_text(&row, 12, fold, sizeof fold)) {
+            more = row_damaged(&row, err);
+            break;
+        }
+        room = cache_offer(store->cache, fold, &account, UINT64_MAX); // no change is under way
+        *after = account.created;
+        count++;
+    }
+    row_end(&row);
+    if (more < 0) return -1;
+    return room && count == limit;
 }
 
 // --- the whole --------------------------------------------------------------------------------------------

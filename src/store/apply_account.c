@@ -133,6 +133,7 @@ enum outcome apply_modify(struct store *store, const struct change *change, stru
         outcome = OUTCOME_FAILED;
     if (outcome != OUTCOME_DONE) goto out;
     answer->account = holding.account;
+    if (store->cache) cache_forget(store->cache, holding.fold, holding.account.version);
     if (renames || change->sets & CHANGE_SETS_SECRET) end_sessions(answer, holding.fold);
 out:
     secret_wipe(&holding, sizeof holding);
@@ -151,6 +152,7 @@ enum outcome apply_delete(struct store *store, const struct change *change, stru
     }
     if (outcome == OUTCOME_DONE) {
         answer->account = holding.account;
+        if (store->cache) cache_forget(store->cache, holding.fold, store->meta.clock + 1);
         end_sessions(answer, holding.fold);
         store->meta.accounts--;
     }

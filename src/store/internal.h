@@ -1,6 +1,7 @@
 // What the files of this folder share. Nobody else includes it.
 #pragma once
 
+#include "store/cache.h"
 #include "store/store.h"
 
 #include <sqlite3.h>
@@ -78,9 +79,11 @@ struct store {
     sqlite3 *db;
     char *directory; // as given, for messages
     bool writer;
-    bool maps;          // the reader's: see store_map
-    int lock;           // the writer's: a descriptor whose flock keeps other writers out; -1: none
-    uint64_t wal_bytes; // the writer's: size of the write-ahead log after the last commit
+    bool maps;           // the reader's: see store_map
+    struct cache *cache; // not owned; NULL: none
+    uint64_t as_of;      // the reader's: durable before what it holds, or held last, was begun
+    int lock;            // the writer's: a descriptor whose flock keeps other writers out; -1: none
+    uint64_t wal_bytes;  // the writer's: size of the write-ahead log after the last commit
     // The writer's, within a transaction: the row of `meta`, which is written back at its end.
     struct store_meta meta;
     bool changed;                         // it, and hence the state, in this transaction

@@ -205,8 +205,14 @@ void store_map(struct store *store, bool maps) {
     (void)store_exec(store, maps ? MAP_PRAGMAS : UNMAP_PRAGMAS, NULL); // either way, the answers are the same
 }
 
-int store_hold(struct store *reader, struct err *err) {
-    return store_run(reader, STATEMENT_SNAPSHOT, err);
+void store_use(struct store *store, struct cache *cache) {
+    store->cache = cache;
+}
+
+int store_hold(struct store *reader, uint64_t as_of, struct err *err) {
+    if (store_run(reader, STATEMENT_SNAPSHOT, err) != 0) return -1;
+    reader->as_of = as_of;
+    return 0;
 }
 
 void store_release(struct store *reader) {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct store;
+struct cache; // cache.h
 
 #define STORE_FILE           "state.db"
 #define STORE_SCHEMA_VERSION 2
@@ -32,10 +33,15 @@ void store_close(struct store *store);                                   // NULL
 // Readers begin without.
 void store_map(struct store *reader, bool maps);
 
+// What a reader finds by login it looks for in memory first, and leaves there (once it has held: before, it
+// does not know what its view is worth). What a writer changes is forgotten there. Not owned; NULL: none, as
+// at first.
+void store_use(struct store *store, struct cache *cache);
+
 // From here on a reader sees the roll as it is at its first look, until store_release: many looks then lock
-// and unlock once. -1: it goes on without. Not for long: what is held keeps the write-ahead log from being
-// emptied.
-int store_hold(struct store *reader, struct err *err);
+// and unlock once. `as_of`: what is durable by now; 0 when it is not known. -1: it goes on without. Not for
+// long: what is held keeps the write-ahead log from being emptied.
+int store_hold(struct store *reader, uint64_t as_of, struct err *err);
 void store_release(struct store *reader);
 
 // --- accounts ---------------------------------------------------------------------------------------------
@@ -61,6 +67,11 @@ int store_find(struct store *store, const char *fold, struct account *account, s
                struct err *err);
 int store_find_uuid(struct store *store, const struct uuid *uuid, struct account *account,
                     struct credential *credential, struct err *err);
+
+// The writer's, outside of a transaction: offers the cache up to `limit` accounts, those created after
+// `*after` (0: from the first), and moves it on. 1: there may be more; 0: that was all, or there is no more
+// room; -1.
+int store_warm(struct store *store, uint64_t *after, unsigned limit, struct err *err);
 
 // Lists call back once for each row, in order, while it is borrowed, and end early when that returns false.
 // They return how many rows they gave, or -1. Do not dawdle: an open list keeps the write-ahead log from

@@ -703,7 +703,48 @@ def test_a_server_at_rest_holds_no_view_of_the_roll(start):
         assert http.get(path(made)).json == made
         create(http)
         with contextlib.closing(sqlite3.connect(server.directory / "state.db", timeout=0)) as database:
-            assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0, "somebody holds it"
+            def emptied():  # accounts are being read into memory, a page at a time
+                return database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+            eventually(emptied, "nobody holds it")
+
+
+def cached(http):
+    lines = http.get("/metrics").body.decode().splitlines()
+    told = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: int(told[f"herald_{name}"])
+            for name in ("cached_accounts", "cached_bytes", "cache_hits_total", "cache_misses_total")}
+
+
+def test_accounts_are_found_in_memory(start):
+    server = start()
+    with Http(server) as http:
+        made = [create(http)[0] for _ in range(20)]
+        eventually(lambda: cached(http)["cached_accounts"] == 20, "they are in memory")
+        before = cached(http)
+        for one in made:
+            assert http.get(f"/v1/identities?login={one['login']}").json == one
+        assert http.get("/v1/identities?login=nobody").status == 404
+        after = cached(http)
+        assert after["cache_hits_total"] - before["cache_hits_total"] == 20
+        assert after["cache_misses_total"] - before["cache_misses_total"] == 1
+        assert 0 < after["cached_bytes"] < 1 << 20
+    server.kill()
+    with Http(start.restart(server)) as http:
+        eventually(lambda: cached(http)["cached_accounts"] == 20, "they are in memory after a start")
+
+
+@pytest.mark.parametrize("size", ["0", "64KiB"])
+def test_a_roll_that_has_no_room_in_memory_is_the_same(start, size):
+    server = start(account_cache=size)
+    with Http(server) as http:
+        made = [create(http)[0] for _ in range(200)]
+        for _ in range(2):
+            for one in made:
+                assert http.get(f"/v1/identities?login={one['login']}").json == one
+        told = cached(http)
+        assert told["cached_bytes"] <= 1 << 16
+        assert told["cached_accounts"] < 200
+        assert (told["cached_accounts"] == 0) == (size == "0")
 
 
 def test_the_store_is_mapped_while_it_is_only_read(start):

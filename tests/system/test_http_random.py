@@ -93,6 +93,14 @@ class Driver:
         self.clock = clock
         self.done += 1
 
+    def look(self, http):
+        """Somebody by login, from memory or the disk: as the model has them."""
+        name = f"n{self.dice.randrange(30)}"
+        answer = http.get(f"/v1/identities?login={name}")
+        found = answer.json["name"] if answer.status == 200 else None
+        assert (answer.status == 404) == (name not in self.model.accounts), (name, answer)
+        assert found == self.model.accounts.get(name)
+
     def compare(self, http):
         accounts, after = {}, ""
         while after is not None:
@@ -129,6 +137,7 @@ def test_random_changes_survive_kills(start):
                     continue
                 attempt = (change, str(uuid.UUID(int=driver.dice.getrandbits(128))))
                 try:
+                    driver.look(http)
                     driver.settle(change, driver.send(http, token, *attempt))
                 except (Closed, OSError):
                     unknown = attempt

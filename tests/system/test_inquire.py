@@ -279,7 +279,8 @@ def results(values):
     runs = [{"round": 1, "case": case, "variant": variant, "system": system,
              "result": {"disturbed": False, "per_second": rate, "server_cpu_us": cpu, "own_cpu_share": 0.5,
                         "server_rss": 1 << 20, "latency": {"p50": cpu, "p99": 2 * cpu}, "per_cpu_second": 1e6 / cpu,
-                        "startup_seconds": 0.5, "file_bytes": 1 << 20, "import": {"per_second": 1000}}}
+                        "startup_seconds": 0.5, "cached_seconds": 0.6, "cached_bytes": 1 << 19, "file_bytes": 1 << 20,
+                        "import": {"per_second": 1000}}}
             for (case, variant, system), (rate, cpu) in values.items()]
     return {"facts": {"machine": "a machine"}, "packages": {}, "begun": "today", "rounds": 1, "seconds": 1, "runs": runs,
             "records": 1000, "million": 1_000_000, "storage": {"type": "ext4", "sync_ms": 1.0}}

@@ -74,7 +74,7 @@ static void child(const struct scratch *scratch, unsigned first, int pipe) {
     struct mailbox *home = mailbox_open(loop, &sender, NULL);
     sender.pipe = pipe;
     sender.next = first;
-    sender.proposer = proposer_open(scratch->directory, home, NULL);
+    sender.proposer = proposer_open(scratch->directory, NULL, home, NULL);
     if (!sender.proposer) _exit(4);
     for (unsigned i = 0; i < WINDOW; i++) {
         sender.proposals[i].change = nth(sender.next++);

@@ -48,7 +48,7 @@ static void too_late(void *context) {
 
 static void start(struct world *world) {
     struct err err = {0};
-    world->proposer = proposer_open(world->scratch.directory, world->home, &err);
+    world->proposer = proposer_open(world->scratch.directory, NULL, world->home, &err);
     if (!world->proposer) fail_msg("%s", err.text);
 }
 
@@ -318,7 +318,7 @@ static void closing_answers_everything(void **state) {
 static void a_directory_has_one_proposer(void **state) {
     struct world *world = *state;
     struct err err = {0};
-    assert_null(proposer_open(world->scratch.directory, world->home, &err));
+    assert_null(proposer_open(world->scratch.directory, NULL, world->home, &err));
     assert_int_equal(err.code, ERR_BUSY);
 }
 
@@ -371,7 +371,7 @@ static void out_of_memory_it_does_not_open_and_opens_the_next_time(void **state)
     for (long n = 1; !world->proposer; n++) {
         struct err err = {0};
         fault_after(n);
-        world->proposer = proposer_open(world->scratch.directory, world->home, &err);
+        world->proposer = proposer_open(world->scratch.directory, NULL, world->home, &err);
         bool failed = fault_off();
         assert_int_equal(world->proposer == NULL, failed);
         if (failed) assert_int_equal(err.code, ERR_MEMORY);

@@ -66,7 +66,7 @@ static int setup(void **state) {
     world.loop = loop_open(NULL);
     world.home = mailbox_open(world.loop, &world, NULL);
     world.deadline = timer_open(world.loop, too_late, &world, NULL);
-    world.proposer = proposer_open(world.scratch.directory, world.home, &err);
+    world.proposer = proposer_open(world.scratch.directory, NULL, world.home, &err);
     if (!world.proposer) fail_msg("%s", err.text);
     world.watch = proposer_watch(world.proposer, world.home, told, &world);
     assert_non_null(world.watch);
@@ -178,7 +178,7 @@ static void leaving_with_news_under_way_is_clean(void **state) {
     mailbox_drain(world->home);
     assert_int_equal(world->answers, 2);
     assert_int_equal(world->calls, 0);
-    world->proposer = proposer_open(world->scratch.directory, world->home, NULL);
+    world->proposer = proposer_open(world->scratch.directory, NULL, world->home, NULL);
     assert_non_null(world->proposer);
     world->watch = proposer_watch(world->proposer, world->home, told, world);
     ask(world, &asked[0], change_creating("bob", 3));

@@ -41,6 +41,8 @@ static const struct {
     {"reel_segments", "64", "4", "65536", "3", "65537", "0x40", "a whole number, 4 to 65536"},
     {"reel_segment_size", "0", "1050624", "1GiB", "4095", "1073741825", "1MB",
      "4KiB to 1GiB, or 0, such as 4096, 64KiB or 1MiB"},
+    {"account_cache", "256MiB", "64KiB", "1024GiB", "65535", "1025GiB", "256MB",
+     "64KiB to 1024GiB, or 0, such as 4096, 64KiB or 1MiB"},
     {"hash_threads", "0", "1", "256", "-1", "257", "+1", "a whole number, 1 to 256, or 0"},
     {"hash_queue", "4096", "1", "1000000", "0", "1000001", "", "a whole number, 1 to 1000000"},
     {"verified_ttl", "1m", "0", "1h", "-1", "61m", "never", "0 to 1h, such as 250ms, 5s or 2m"},

@@ -33,7 +33,7 @@ static void whoever_was_answered_sees_what_was_answered(void **state) {
     assert_int_equal(scratch_make(&scratch), 0);
     struct loop *loop = loop_open(NULL);
     struct mailbox *home = mailbox_open(loop, &done, NULL);
-    struct proposer *proposer = proposer_open(scratch.directory, home, &err);
+    struct proposer *proposer = proposer_open(scratch.directory, NULL, home, &err);
     struct gate gate = {.proposer = proposer, .store = store_open_reader(scratch.directory, &err)};
     assert_non_null(gate.store);
     assert_false(knows(&gate, "alice"));

@@ -488,12 +488,12 @@ static void a_reader_that_holds_sees_the_same_until_it_releases(void **state) {
     struct store *store = open_writer(scratch);
     struct store *reader = open_reader(scratch);
     create(store, "alice", 1);
-    assert_int_equal(store_hold(reader, NULL), 0);
+    assert_int_equal(store_hold(reader, 0, NULL), 0);
     assert_true(knows(reader, "alice"));
     create(store, "bob", 2);
     assert_false(knows(reader, "bob"));
     assert_true(knows(reader, "alice"));
-    assert_int_equal(store_hold(reader, NULL), -1); // it does already
+    assert_int_equal(store_hold(reader, 0, NULL), -1); // it does already
     store_release(reader);
     assert_true(knows(reader, "bob"));
     store_release(reader); // of nothing
