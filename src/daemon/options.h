@@ -95,7 +95,7 @@
     X(reel_segment_size, SIZE, stream.reel_segment_size, "0", "4KiB", "1GiB", "0", RESTART, REEL,            \
       "bytes of each; 0: what max_message needs, 1MiB or more")                                              \
     X(account_cache, SIZE, account_cache, "256MiB", "64KiB", "1024GiB", "0", RESTART, REEL,                  \
-      "memory for accounts, which are then found without the disk; 0: none")                                 \
+      "memory for accounts found by login; 0: none")                                                         \
     X(hash_threads, COUNT, stream.hash_threads, "0", "1", "256", "0", RESTART, HASH,                         \
       "threads that hash passwords; 0: one for every two cores")                                             \
     X(hash_queue, COUNT, stream.hash_queue, "4096", "1", "1000000", NULL, RESTART, HASH,                     \
