@@ -3,8 +3,8 @@
     for each round, for each case, for each system in rotated order:  run_once ──► results.json
     results.json ──► a page of medians, ratios, targets; a picture
 
-A run during which other processes took more than QUIET of a processor is repeated, twice at most; the quietest counts,
-and says so if it was not quiet."""
+A run during which other processes took more than QUIET of a processor, or the host moved the processors apart (apart.py),
+is repeated, three times at most; the quietest counts, and says so if it was not quiet. A run begins when they are near."""
 
 import argparse
 import contextlib
@@ -17,10 +17,11 @@ import time
 import typing
 
 import peers
+from apart import Apart
 from common import ARGON2ID, BUILD, HERALD, QUIET, ROOT, Failed, build, facts, say, stoppable, urgency
 
 DOCS = ROOT / "docs" / "benchmarks"
-REPEATS = 2            # of a disturbed run
+REPEATS = 3            # of a disturbed run, at most
 LONGEST = 180.0        # seconds that the load program may take
 
 
@@ -63,16 +64,22 @@ def bound(pinned=True):
 
 # --- runs ---------------------------------------------------------------------------------------------------
 
-def run(campaign, system, case, variant, arguments):
-    """The quietest of up to three tries that did not fail. Who goes before all others has one: what these use then is
+def disturbed(report, apart):
+    return report["others_cpu"] > QUIET or apart.is_far(report["apart_ns"])
+
+
+def run(campaign, system, case, variant, arguments, apart):
+    """The quietest of up to four tries that did not fail. Who goes before all others has one: what these use then is
     what the run leaves idle."""
     tries = []
     for _ in range(1 if arguments.quick or arguments.urgent else 1 + REPEATS):
-        tries.append({"others_cpu": 0, **campaign.run_once(system, case, variant, arguments)})
-        if "failure" not in tries[-1] and tries[-1]["others_cpu"] <= QUIET:
+        before = 0 if arguments.quick else apart.wait()
+        report = {"others_cpu": 0, **campaign.run_once(system, case, variant, arguments)}
+        tries.append(report | {"apart_ns": 0 if arguments.quick else max(before, apart.now())})
+        if "failure" not in report and not disturbed(tries[-1], apart):
             break
-    best = min(tries, key=lambda report: ("failure" in report, report["others_cpu"]))
-    return best | {"tries": len(tries), "disturbed": best["others_cpu"] > QUIET}
+    best = min(tries, key=lambda report: ("failure" in report, apart.is_far(report["apart_ns"]), report["others_cpu"]))
+    return best | {"tries": len(tries), "disturbed": disturbed(best, apart)}
 
 
 def plan(chosen, systems, rounds):
@@ -105,19 +112,24 @@ def measure(campaign, chosen, arguments, more):
         say(f"{what:<9} {text}")
     say(f"{'peers':<9} {', '.join(results['packages'].values()) or 'none'}")
     runs = list(plan(chosen, arguments.systems, arguments.rounds))
-    begun = time.monotonic()
+    begun, apart = time.monotonic(), Apart()
     for done, (number, case, variant, system) in enumerate(runs):
         left = (time.monotonic() - begun) / done * (len(runs) - done) / 60 if done else 0
         name = case.name + (f" {variant}" if variant else "")
-        result = run(campaign, system, case, variant, arguments)
+        result = run(campaign, system, case, variant, arguments, apart)
+        results["facts"]["processors"] = apart.fact()
         results["runs"].append({"round": number, "case": case.name, "variant": variant, "system": system,
                                 "result": result})
         words = "FAILED: " + result["failure"].splitlines()[0][:150] if "failure" in result else campaign.brief(result)
         if result["disturbed"] and "failure" not in result:
-            words += f", DISTURBED by {result['others_cpu']:.2f}"
+            words += (f", FAR APART ({result['apart_ns']} ns)" if apart.is_far(result["apart_ns"]) else
+                      f", DISTURBED by {result['others_cpu']:.2f}")
         say(f"{done + 1:>4}/{len(runs)}{f', {left:.0f} min left' if done else '':<14} round {number} "
             f"{name:<20} {system:<9} {words}")
         keep(results, arguments.folder)
+    for one in results["runs"]:  # what near is may have become known later
+        one["result"]["disturbed"] = disturbed(one["result"], apart)
+    keep(results, arguments.folder)
     return results
 
 
@@ -187,7 +199,7 @@ def go(campaign, words):
             chosen = choose(campaign, arguments)
             if len(os.sched_getaffinity(0)) < 2:
                 raise Failed("this needs two processors: one for the servers, one for the load program")
-            build(*campaign.programs)
+            build("bench/apart", *campaign.programs)
             if arguments.urgent:
                 stack.enter_context(urgency())
             more = stack.enter_context(campaign.during(arguments))

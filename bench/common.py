@@ -13,6 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = "build-bench"
+RELEASE = re.findall("^-.*", (ROOT / "scripts" / "release").read_text(), re.MULTILINE)
 HERALD = "herald"    # what is measured
 ARGON2ID, LIMIT = "argon2id", "limit"   # the yardsticks: of hashing, and of everything else
 PLAIN = ""   # the variant of a case that has one only
@@ -49,7 +50,7 @@ def facts():
                   f"open files {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}",
         "versions": f"heraldd of {commit}{' and changes' if changed else ''}, "
                     f"{told(['cc', '--version'])}, libuv {libuv}, SQLite {sqlite}",
-        "build": f"meson setup {BUILD} --buildtype=release (asserts stay in)"}
+        "build": f"meson setup {BUILD} {' '.join(RELEASE)} (asserts stay in)"}
 
 
 def describe():
@@ -78,7 +79,7 @@ def urgency():
 
 def build(*targets):
     place = ROOT / BUILD
-    steps = [] if (place / "build.ninja").exists() else [["meson", "setup", BUILD, "--buildtype=release"]]
+    steps = [] if (place / "build.ninja").exists() else [["meson", "setup", BUILD, *RELEASE]]
     for step in [*steps, ["ninja", "-C", BUILD, *targets]]:
         done = subprocess.run(step, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:

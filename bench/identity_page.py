@@ -114,10 +114,11 @@ Each figure is the median of {rounds} rounds, measured for {seconds:g} s each. T
 program that asks (`bench/inquire.c`) to the other. On each connection a question follows the answer to the one before,
 unless it is said that more are under way. Every answer is checked: that it is about who was asked for, and what is
 kept of them. *CPU* is that of all threads of the server's process; what the kernel does for the disk on its own
-account is nobody's.
+account is nobody's. A run begins when the two processors are near (*Where and how*): what
+passes from one to the other is dearer when they are not, and every answer does.
 
-\\* other processes took more than {quiet:g} of a processor, in spite of repetitions. † the program that asks was busy:
-what is done in a second is its limit, too. ‡ some runs failed and are left out.
+\\* other processes took more than {quiet:g} of a processor, or the processors were far apart, in spite of repetitions.
+† the program that asks was busy: what is done in a second is its limit, too. ‡ some runs failed and are left out.
 
 ![Server CPU each](identity.svg)
 """

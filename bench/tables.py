@@ -194,8 +194,8 @@ load program to the other. Everyone reads, and the first so many publish, too. E
 order checked. *limit* is `bench/limit.c`: Herald's sends and nothing else. *CPU* is the servers' CPU seconds per
 million deliveries, *speed* is million deliveries/s. Latency is counted from when an activity was due to be sent.
 
-\\* other processes took more than {quiet:g} of a processor, in spite of repetitions. † the load program was busy: the
-speed is its limit, too. ‡ some runs failed and are left out.
+\\* other processes took more than {quiet:g} of a processor, or the processors were far apart, in spite of repetitions.
+† the load program was busy: the speed is its limit, too. ‡ some runs failed and are left out.
 
 ![CPU per million deliveries](fanout.svg)
 """

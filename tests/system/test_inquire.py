@@ -1,7 +1,9 @@
 """The program that asks for identities (bench/inquire.c) and what scripts/bench identity makes of it: every answer of
 Herald, Redis, OpenLDAP and etcd is counted, each wrong one is found. Never judged here: how fast anything is."""
 
+import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import socket
@@ -14,6 +16,7 @@ from herald_harness import Deadline, Host, Http, new_name, new_secret
 from test_load import LOAD
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
+import apart  # noqa: E402
 import campaign  # noqa: E402
 import identity  # noqa: E402
 import identity_page  # noqa: E402
@@ -317,3 +320,52 @@ def test_what_is_a_full_measurement_and_what_is_a_part():
     assert whole().whole and whole("--data", "somewhere").whole and whole().million == identity.MILLION
     for part in (["--quick"], ["--records", "10"], ["--million", "10"], ["--cases", "lookups"], ["--rounds", "1"]):
         assert not whole(*part).whole and whole(*part).folder.name == "partial"
+
+
+# --- how far the processors are apart ---------------------------------------------------------------------------
+
+def test_how_far_two_processors_are_apart_is_a_number():
+    done = subprocess.run([INQUIRE.parent / "apart", "0", "1", "3"], capture_output=True, text=True, check=True)
+    assert 1 <= int(done.stdout) < 1_000_000
+
+
+def tries_of(looks, reports):
+    """What becomes of a run, and how many looks were taken: one of these reports for each try."""
+    left, told = iter(looks), iter(reports)
+    distance = apart.Apart(lambda: next(left), patience=0)
+    distance.now()
+    options = argparse.Namespace(quick=False, urgent=False)
+    campaigned = dataclasses.replace(identity.CAMPAIGN, run_once=lambda *words: dict(next(told)))
+    return campaign.run(campaigned, "herald", identity.CASES[0], "", options, distance), distance
+
+
+def test_a_run_between_processors_that_were_moved_apart_is_repeated():
+    well = [{"others_cpu": 0, "number": number} for number in (1, 2, 3)]
+    result, _ = tries_of([80, 80, 81], well)
+    assert (result["number"], result["tries"], result["disturbed"], result["apart_ns"]) == (1, 1, False, 81)
+    result, _ = tries_of([80, 80, 300, 80, 90], well)  # moved meanwhile
+    assert (result["number"], result["tries"], result["disturbed"]) == (2, 2, False)
+    result, _ = tries_of([80, 300, 80, 80, 90], well)  # and before
+    assert (result["number"], result["tries"], result["disturbed"]) == (2, 2, False)
+    result, _ = tries_of([80, *[300] * 8], [well[0], {"failure": "none"}, *[{"others_cpu": 0.05, "number": 3}] * 2])
+    assert (result["number"], result["tries"], result["disturbed"]) == (1, 4, True)
+    result, _ = tries_of([80, *[300] * 2, *[80] * 6], [well[0], *[{"others_cpu": 0.5, "number": 2}] * 3])
+    assert (result["number"], result["tries"], result["disturbed"]) == (2, 4, True)
+
+
+def test_what_is_near_is_the_least_that_was_seen():
+    _, distance = tries_of([300, 300, 300], [{"others_cpu": 0}])  # taken for near,
+    assert not distance.is_far(300)
+    distance.seen.append(80)
+    assert distance.is_far(300) and not distance.is_far(120)  # until it is known better
+    assert distance.fact() == ("a cache line goes from one to the other and back in 80 ns when they are near, in 300 ns at "
+                               "most; 3 of 4 looks found them far")
+    assert apart.Apart().fact() == "how far apart they are is not told"
+
+
+def test_it_is_waited_until_they_are_near():
+    looks = iter([80, 300, 300, 300, 85])
+    distance = apart.Apart(lambda: next(looks), patience=60)
+    distance.now()
+    assert distance.wait() == 85
+    assert 59 < distance.patience < 60  # the rest is for another time
