@@ -29,8 +29,8 @@ def nanoseconds():
 class Apart:
     """The least that was seen is near. They are waited for until all patience is spent."""
 
-    def __init__(self, look=nanoseconds, patience=PATIENCE):
-        self.look, self.patience, self.seen = look, patience, []
+    def __init__(self, look=nanoseconds, sleep=time.sleep):
+        self.look, self.sleep, self.patience, self.seen = look, sleep, PATIENCE, []
 
     def least(self):
         return min(self.seen, default=0)
@@ -44,10 +44,9 @@ class Apart:
 
     def wait(self):
         """Until they are near, or there is no patience left; how far they are then."""
-        begun = time.monotonic()
-        while self.is_far(self.now()) and time.monotonic() - begun < self.patience:
-            time.sleep(PAUSE)
-        self.patience -= time.monotonic() - begun
+        while self.is_far(self.now()) and self.patience > 0:
+            self.sleep(PAUSE)
+            self.patience -= PAUSE
         return self.seen[-1]
 
     def fact(self):
