@@ -9,7 +9,7 @@ import time
 
 from common import BUILD, ROOT
 
-MOVED = 1.5       # times the least that was seen: they are near no longer
+MOVED = 2.5       # times the least that was seen: they are near no longer
 PATIENCE = 900.0  # s to wait for them to be near, in all
 PAUSE = 0.1       # s between two looks
 
