@@ -2,8 +2,10 @@
 
     keys, text ──► tmux ──► program ──► tmux's screen ──► rows, wait"""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -77,5 +79,21 @@ class Window:
         return what + "; the window:\n" + "\n".join(f"    │{row}" for row in self.rows())
 
     def close(self):
+        """Nothing that ran in it is left: a program whose terminal goes while its leaks are looked for hangs."""
+        groups = [int(pid) for pid in self._tmux("list-panes", "-a", "-F", "#{pane_pid}", check=False).split()]
         self._tmux("kill-server", check=False)
+        try:
+            eventually(lambda: not any(map(lives, groups)), "what ran in the window has ended")
+        except AssertionError:
+            for group in filter(lives, groups):
+                os.killpg(group, signal.SIGKILL)
         shutil.rmtree(self._place, ignore_errors=True)
+
+
+def lives(group):
+    """Whether the process group has anybody in it."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
