@@ -45,21 +45,9 @@ static void on_turned(void *context) {
 
 // --- time -----------------------------------------------------------------------------------------------
 
-// The reader maps after a tick in which nothing was committed, until one in which much was.
-static void choose_reading(struct gate *gate) {
-    let_go(gate);
-    struct proposer_counts counts;
-    proposer_counts(gate->proposer, &counts);
-    uint64_t written = counts.batches - gate->batches;
-    gate->batches = counts.batches;
-    if (written == 0) store_map(gate->store, true);
-    if (written > GATE_QUIET) store_map(gate->store, false);
-}
-
 static void on_tick(void *context) {
     struct gate *gate = context;
     uint64_t now = loop_now(gate->loop);
-    choose_reading(gate);
     for (int i = 0; i < CONN_WAITS; i++)
         while (gate->waits[i] != NULL && gate->waits[i]->due_ms <= now) conn_late(gate->waits[i]);
     call_clock(gate);

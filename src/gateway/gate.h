@@ -13,7 +13,6 @@
 
 #define GATE_INPUT   (64u * 1024) // bytes read from one connection at a time
 #define GATE_TICK_MS 250u         // how often deadlines are looked at
-#define GATE_QUIET   1u           // commits in a tick that are few: over it the reader does not map
 
 struct gateway;
 struct call;
@@ -29,7 +28,6 @@ struct gate {
     struct store *store;              // a reader: gate_store
     uint64_t held_clock;              // durable when what it holds was begun
     bool holds;                       // one view for the whole turn
-    uint64_t batches;                 // committed, when it was last looked at
     struct parser *parser;
     struct timer *timer;
     bool ticking;

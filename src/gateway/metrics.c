@@ -159,17 +159,13 @@ static int write_cache(const struct gateway *gateway, struct buf *out) {
                "Accounts looked up by login and not in memory: looked for in the database", counts.misses);
 }
 
-// Of the pages of files, the store's are mapped by each gate, and counted so often.
 static int write_memory(struct buf *out) {
-    unsigned long long resident = 0, shared = 0;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    unsigned long long resident = 0;
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL || fscanf(file, "%*u %llu %llu", &resident, &shared) != 2) resident = shared = 0;
+    if (file == NULL || fscanf(file, "%*u %llu", &resident) != 1) resident = 0;
     if (file != NULL) fclose(file);
     return one(out, "herald_resident_memory_bytes", "gauge", "Resident memory of the process",
-               resident * page) |
-           one(out, "herald_resident_file_bytes", "gauge",
-               "Of it, pages of files, which the system takes back when it needs them", shared * page);
+               resident * (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 int metrics_write(struct gateway *gateway, struct gate *gate, struct buf *out) {

@@ -79,7 +79,6 @@ struct store {
     sqlite3 *db;
     char *directory; // as given, for messages
     bool writer;
-    bool maps;           // the reader's: see store_map
     struct cache *cache; // not owned; NULL: none
     uint64_t as_of;      // the reader's: durable before what it holds, or held last, was begun
     int lock;            // the writer's: a descriptor whose flock keeps other writers out; -1: none

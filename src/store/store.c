@@ -24,10 +24,6 @@
 #define WRITER_PATIENCE_MS 5000 // for a backup or a person's sqlite3 that holds the database
 #define READER_PRAGMAS     "PRAGMA query_only = ON; PRAGMA cell_size_check = ON"
 #define READER_PATIENCE_MS 250
-// SQLite maps no more than it was built to, 2 GiB as a rule, and reads what lies beyond. A mapped page is
-// parsed anew each time: to check all its cells then would cost what mapping saves.
-#define MAP_PRAGMAS   "PRAGMA cell_size_check = OFF; PRAGMA mmap_size = 68719476736"
-#define UNMAP_PRAGMAS "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON"
 
 // --- statements -------------------------------------------------------------------------------------------
 
@@ -196,13 +192,6 @@ struct store *store_open_reader(const char *directory, struct err *err) {
         return NULL;
     }
     return store;
-}
-
-void store_map(struct store *store, bool maps) {
-    assert(!store->writer);
-    if (store->maps == maps) return;
-    store->maps = maps;
-    (void)store_exec(store, maps ? MAP_PRAGMAS : UNMAP_PRAGMAS, NULL); // either way, the answers are the same
 }
 
 void store_use(struct store *store, struct cache *cache) {

@@ -27,12 +27,6 @@ struct store *store_open_writer(const char *directory, struct err *err);
 struct store *store_open_reader(const char *directory, struct err *err); // after the writer
 void store_close(struct store *store);                                   // NULL is fine
 
-// Whether a reader looks at pages where they lie in the system's cache, or copies them. Among many accounts
-// the first is quicker, but each commit makes SQLite map anew: it is for times when little is written. While
-// it maps, a sector that cannot be read ends the process (SIGBUS), and not one answer (decision 0019).
-// Readers begin without.
-void store_map(struct store *reader, bool maps);
-
 // What a reader finds by login it looks for in memory first, and leaves there (once it has held: before, it
 // does not know what its view is worth). What a writer changes is forgotten there. Not owned; NULL: none, as
 // at first.

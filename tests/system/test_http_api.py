@@ -747,33 +747,6 @@ def test_a_roll_that_has_no_room_in_memory_is_the_same(start, size):
         assert (told["cached_accounts"] == 0) == (size == "0")
 
 
-def test_the_store_is_mapped_while_it_is_only_read(start):
-    """Each commit makes readers map anew, so they do not while there are many."""
-    first = start()
-    with Http(first) as http:
-        made, _ = create(http)
-    first.stop()  # which brings everything into the one file
-    server = start.restart(first)
-
-    def mapped():
-        return f"{server.directory}/state.db\n" in Path(f"/proc/{server.process.pid}/maps").read_text()
-    with Http(server) as http:
-        def asked():
-            assert http.get(path(made)).json == made
-            return mapped()
-
-        def written():
-            for _ in range(20):
-                last, _ = create(http)
-                assert http.get(path(last)).json == last
-            with contextlib.closing(sqlite3.connect(server.directory / "state.db")) as database:
-                database.execute("PRAGMA wal_checkpoint")  # what lies in the log is not mapped in any case
-            assert http.get(path(made)).json == made
-            return not mapped()
-        eventually(asked, "it maps")
-        eventually(written, "it maps no more")
-
-
 # --- health and metrics -----------------------------------------------------------------------------------------
 def test_health_and_metrics(http, roll):
     assert http.get("/health/live").json == {"status": "live"}

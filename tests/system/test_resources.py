@@ -7,7 +7,7 @@ import shutil
 import time
 
 import pytest
-from herald_harness import eventually, new_name, new_secret, reserve_port, run
+from herald_harness import Http, eventually, new_name, new_secret, reserve_port, run
 from herald_harness.crowd import Bystander, Crowd
 from herald_harness.places import Tmpfs, WallClock, need_root
 
@@ -106,6 +106,45 @@ def test_a_server_does_not_start_on_a_full_disk(tmp_path):
     done = run("--data", disk.directory, "--listen", "127.0.0.1:0", under=disk.under)
     assert done.returncode == 1, done.stderr
     assert re.search("(?i)full|no space", why(done)), done.stderr
+
+
+def told(http, accounts):
+    """The statuses of asking for each; whoever is told of is told of as made."""
+    answers = [(one, http.get(f"/v1/identities/{one['uuid']}")) for one in accounts]
+    assert all(answer.json == one for one, answer in answers if answer.status == 200)
+    return {answer.status for _, answer in answers}
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a page is gone"])
+def test_a_database_that_is_damaged_while_it_runs(start, damage):
+    """A question that meets the damage is answered 503, the others as ever; the log says what to do, which helps."""
+    made = []
+    first = start(log_level="info")
+    with Http(first) as http:
+        for _ in range(600):
+            answer = http.post("/v1/identities", {"login": new_name()})
+            assert answer.status == 201
+            made.append(answer.json)
+    first.stop()  # which brings everything into the one file
+    file = first.directory / "state.db"
+    whole = file.read_bytes()
+    half = len(whole) // 2 // 4096 * 4096
+    server = start.restart(first, "--account-cache", "0")
+    with open(file, "r+b") as database:
+        if damage == "cut short":
+            database.truncate(half)
+        else:
+            database.seek(half)
+            database.write(bytes(4096))
+    with Http(server) as http:
+        assert told(http, made) == ({503} if damage == "cut short" else {200, 503})
+        assert http.get("/health/live").status == 200
+    assert "the database is damaged: stop heraldd and restore it from a backup" in server.log_text()
+    server.stop()
+    file.write_bytes(whole)
+    with Http(start.restart(server)) as http:
+        assert told(http, made) == {200}
+        assert http.post("/v1/identities", {"login": new_name()}).status == 201
 
 
 # --- the directory ----------------------------------------------------------------------------------------------

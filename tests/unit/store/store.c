@@ -472,17 +472,6 @@ static void a_full_disk_refuses_and_works_again_when_there_is_room(void **state)
     store_close(store);
 }
 
-static bool is_mapped(const struct scratch *scratch) {
-    char path[128], line[512];
-    bool found = false;
-    scratch_file(scratch, STORE_FILE "\n", path);
-    FILE *maps = fopen("/proc/self/maps", "r");
-    assert_non_null(maps);
-    while (fgets(line, sizeof line, maps)) found |= strstr(line, path) != NULL;
-    fclose(maps);
-    return found;
-}
-
 static void a_reader_that_holds_sees_the_same_until_it_releases(void **state) {
     struct scratch *scratch = *state;
     struct store *store = open_writer(scratch);
@@ -498,36 +487,6 @@ static void a_reader_that_holds_sees_the_same_until_it_releases(void **state) {
     assert_true(knows(reader, "bob"));
     store_release(reader); // of nothing
     assert_true(knows(reader, "bob"));
-    store_close(reader);
-    store_close(store);
-}
-
-static void a_reader_sees_the_same_whether_it_maps_or_not(void **state) {
-    const struct scratch *scratch = *state;
-    struct store *store = open_writer(scratch);
-    create(store, "alice", 1);
-    assert_int_equal(store_checkpoint(store, 0, NULL), 0); // into the file that is mapped
-    struct store *reader = open_reader(scratch);
-    assert_true(knows(reader, "alice"));
-    assert_false(is_mapped(scratch));
-    store_map(reader, true);
-    assert_true(knows(reader, "alice"));
-    assert_true(is_mapped(scratch));
-    for (unsigned i = 0; i < 300; i++) { // the file grows meanwhile
-        char name[16];
-        snprintf(name, sizeof name, "more%u", i);
-        create(store, name, 2 + i);
-        if (i % 50 == 0) assert_int_equal(store_checkpoint(store, 0, NULL), 0);
-        assert_true(knows(reader, name));
-    }
-    assert_int_equal(store_checkpoint(store, 0, NULL), 0);
-    assert_true(knows(reader, "alice"));
-    assert_true(is_mapped(scratch));
-    store_map(reader, false);
-    assert_true(knows(reader, "alice"));
-    assert_true(knows(reader, "more299"));
-    assert_false(is_mapped(scratch));
-    assert_false(knows(reader, "more300"));
     store_close(reader);
     store_close(store);
 }
@@ -555,7 +514,6 @@ int main(void) {
         STORY(readers_see_what_is_committed_and_nothing_else),
         STORY(a_reader_cannot_write),
         STORY(a_reader_that_holds_sees_the_same_until_it_releases),
-        STORY(a_reader_sees_the_same_whether_it_maps_or_not),
         STORY(a_reader_needs_a_writer_to_have_been_there),
         STORY(a_checkpoint_brings_changes_home_when_there_are_enough),
         STORY(a_killed_writer_leaves_what_it_committed),
