@@ -23,6 +23,11 @@ static bool hyphen_before(int byte) {
     return byte == 4 || byte == 6 || byte == 8 || byte == 10;
 }
 
+bool uuid_is_nil(const struct uuid *uuid) {
+    static const struct uuid nil;
+    return memcmp(uuid, &nil, sizeof nil) == 0;
+}
+
 void uuid_format(const struct uuid *uuid, char text[UUID_TEXT_SIZE]) {
     static const char digits[] = "0123456789abcdef";
     for (int i = 0; i < 16; i++) {

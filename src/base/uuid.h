@@ -16,4 +16,5 @@ struct uuid {
 void uuid_random(struct uuid *uuid);
 void uuid_timed(struct uuid *uuid, int64_t wall_ms); // version 7
 void uuid_format(const struct uuid *uuid, char text[UUID_TEXT_SIZE]);
+bool uuid_is_nil(const struct uuid *uuid);           // all zero: that of nothing
 bool uuid_parse(struct str text, struct uuid *uuid); // either case

@@ -35,8 +35,7 @@ void propose(struct proposer *proposer, struct proposal *proposal); // any threa
 // The answers lie in their homes afterwards: drain them. All watches must have been closed.
 void proposer_close(struct proposer *proposer);
 
-// The event clock of what is durable, and its epoch; any thread. Ask after a lookup, not before: what the
-// lookup saw is then never newer than what it says.
+// The event clock of what is durable, and its epoch; any thread.
 uint64_t proposer_clock(struct proposer *proposer);
 uint64_t proposer_epoch(struct proposer *proposer);
 // The clock of the latest durable change that ended sessions; any thread. It moves before the change is
@@ -44,18 +43,17 @@ uint64_t proposer_epoch(struct proposer *proposer);
 uint64_t proposer_ended(struct proposer *proposer);
 
 // --- watching ---------------------------------------------------------------------------------------------
-// An account whose open sessions must end: renamed, given a new secret, or deleted.
+// Whoever was let in as this account, or by this admin token, before that change must go: renamed, given a
+// new secret, deleted; revoked.
 struct ended {
     struct ended *next;
     struct uuid uuid;
-    uint64_t clock;                     // of the change
-    char fold[LOGIN_MAX_BYTES * 3 + 1]; // the login that the sessions have
+    uint64_t clock;
 };
 
 // Tells that everything up to `clock` is durable: in order, each clock at most once, several batches in one
-// call when the mailbox is busy. `ended` lists (oldest first, borrowed) whose sessions must end since the
-// last call. A batch's watchers are told before its proposals are answered; two mails to one mailbox keep
-// that order.
+// call when the mailbox is busy. `ended` lists (oldest first, borrowed) who must go since the last call. A
+// batch's watchers are told before its proposals are answered; two mails to one mailbox keep that order.
 typedef void watch_callback(uint64_t clock, const struct ended *ended, void *context);
 
 struct watch;

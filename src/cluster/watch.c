@@ -119,9 +119,8 @@ int watches_end(struct watches *watches, const struct answer *answer) {
             rc = -1;
             break;
         }
-        ended->uuid = answer->account.uuid;
+        ended->uuid = answer->whose;
         ended->clock = answer->clock;
-        memcpy(ended->fold, answer->ended_fold, sizeof ended->fold);
         LL_APPEND(watch->pending, ended);
     }
     pthread_mutex_unlock(&watches->mutex);

@@ -21,10 +21,21 @@ void activities_post(struct call *call) {
                                     .user = str_of(call->account.login),
                                     .paid_us = &call->conn->paid_us};
     uint64_t wait_ms = 0;
+    struct str key;
     struct err err;
+    if (http_header(call->request, "idempotency-key", &key) != 0) {
+        call_problem(call, PROBLEM_HEADER,
+                     "activities are not kept, so a repeat cannot be known; send it without this header",
+                     "Idempotency-Key");
+        return;
+    }
     switch (stream_say(gate->stream, gate->shard, &speaker, call->request->body, &wait_ms, &err)) {
     case SAID_HEARD: answer_heard(call); break;
-    case SAID_INVALID: call_problem(call, PROBLEM_FIELD, err.text, NULL); break;
+    case SAID_INVALID: call_problem(call, PROBLEM_JSON, err.text, NULL); break;
+    case SAID_LONG:
+        call_problem(call, PROBLEM_TOO_LARGE,
+                     "with what is put around it, it is longer than max_message; send a shorter one", NULL);
+        break;
     case SAID_ENDED:
         call_problem(call, PROBLEM_CREDENTIALS_WRONG,
                      "the account has just changed; send its new credentials", "Authorization");

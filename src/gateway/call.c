@@ -98,10 +98,30 @@ void call_put_clock(struct call *call) {
     struct gate *gate = call->gate;
     if (call->route->who == WHO_ANYONE) return;
     struct buf *header = &gate->header;
+    uint64_t clock = call->saw ? call->seen : proposer_clock(gate->proposer);
     if ((buf_append_text(header, "Herald-Clock: ") | buf_append_u64(header, proposer_epoch(gate->proposer)) |
-         buf_append_text(header, ".") | buf_append_u64(header, proposer_clock(gate->proposer)) |
-         buf_append_text(header, "\r\n")) != 0)
+         buf_append_text(header, ".") | buf_append_u64(header, clock) | buf_append_text(header, "\r\n")) != 0)
         call->conn->doomed = true;
+}
+
+// One thing is as it was at the clock that is held, or newer: then its version says when it became so.
+void call_saw(struct call *call, uint64_t version) {
+    uint64_t held = call->gate->held_clock;
+    call->saw = true;
+    call->seen = version > held ? version : held;
+}
+
+// The view may be newer than the clock that was durable when it was begun. It tells.
+bool call_saw_all(struct call *call) {
+    struct store_meta meta;
+    struct err err;
+    if (store_meta(call->gate->store, &meta, &err) != 0) {
+        call_broken(call, &err);
+        return false;
+    }
+    call->saw = true;
+    call->seen = meta.clock;
+    return true;
 }
 
 void call_reply(struct call *call, unsigned status, const char *type) {
@@ -222,7 +242,13 @@ static bool check_clock(struct call *call) {
                      "Herald-Clock");
         return false;
     }
-    call->clock = epoch == ours ? clock : UINT64_MAX; // of another history: it does not come
+    if (epoch != ours) {
+        call_problem(call, PROBLEM_CLOCK,
+                     "that Herald-Clock is of another history, and does not come; leave it away",
+                     "Herald-Clock");
+        return false;
+    }
+    call->clock = clock;
     if (clock_reached(call)) return true;
     call->due_ms = loop_now(call->gate->loop) + CALL_CLOCK_WAIT_MS;
     call->parked = true;
@@ -239,11 +265,22 @@ static bool check_target(struct call *call) {
     return false;
 }
 
+static void refuse_parameter(struct call *call, struct str encoded) {
+    const char *known = call->route->query;
+    char name[64] = "query", detail[128]; // of theirs only as much as names it
+    if (encoded.len == 0 || http_decode(encoded, &call->gate->text, NULL) != 0 ||
+        !str_copy(buf_str(&call->gate->text), name, sizeof name))
+        str_copy(STR("query"), name, sizeof name);
+    (void)snprintf(detail, sizeof detail, "this resource knows no such parameter; it knows %s%s",
+                   known != NULL ? "these: " : "none", known != NULL ? known : "");
+    call_problem(call, PROBLEM_PARAMETER, detail, name);
+}
+
 static bool check_parameters(struct call *call) {
     struct str query = call->request->query, name, value;
     while (http_parameter(&query, &name, &value)) {
         if (route_names(call->route->query, name)) continue;
-        call_problem(call, PROBLEM_PARAMETER, "this resource does not know one of the parameters", "query");
+        refuse_parameter(call, name);
         return false;
     }
     return true;
@@ -280,16 +317,34 @@ void call_begin(struct conn *conn) {
 
 // --- who may --------------------------------------------------------------------------------------------
 
-static bool may(const struct call *call, bool *anyone) {
+bool readers_may(const struct gateway_settings *settings, enum asker asker) {
+    return asker == ASKER_ADMIN || settings->directory == DIRECTORY_PUBLIC ||
+           (asker == ASKER_ACCOUNT && settings->directory == DIRECTORY_AUTHENTICATED);
+}
+
+// An account asks for itself, by its uuid or its login: whoever wants to change themselves looks that up
+// first.
+static bool asks_for_itself(const struct call *call) {
+    struct str query = call->request->query, name, value;
+    struct login asked, own;
+    if (call->asker != ASKER_ACCOUNT) return false;
+    if (memcmp(&call->account.uuid, &call->target, sizeof call->target) == 0) return true;
+    if (login_parse(str_of(call->account.login), &own, NULL) != 0) return false;
+    while (http_parameter(&query, &name, &value))
+        if (str_equal_text(name, "login"))
+            return http_decode(value, &call->gate->text, NULL) == 0 &&
+                   login_parse(buf_str(&call->gate->text), &asked, NULL) == 0 &&
+                   strcmp(asked.fold, own.fold) == 0;
+    return false;
+}
+
+static bool may(const struct call *call) {
     const struct gateway_settings *settings = &call->gate->settings;
     bool admin = call->asker == ASKER_ADMIN, account = call->asker == ASKER_ACCOUNT;
-    *anyone = false;
     switch (call->route->who) {
     case WHO_ANYONE: return true;
-    case WHO_READER:
-        *anyone = settings->directory == DIRECTORY_PUBLIC;
-        return admin || *anyone || (account && settings->directory == DIRECTORY_AUTHENTICATED);
-    case WHO_CREATOR: *anyone = settings->registration == REGISTRATION_OPEN; return admin || *anyone;
+    case WHO_READER: return readers_may(settings, call->asker) || asks_for_itself(call);
+    case WHO_CREATOR: return admin || settings->registration == REGISTRATION_OPEN;
     case WHO_OWNER:
         return admin || (account && memcmp(&call->account.uuid, &call->target, sizeof call->target) == 0);
     case WHO_ACCOUNT: return account;
@@ -298,7 +353,7 @@ static bool may(const struct call *call, bool *anyone) {
     return false;
 }
 
-void call_allowed(struct call *call) {
+static const char *cure(const struct call *call) {
     static const char *const cures[] = {
         [WHO_ANYONE] = "",
         [WHO_READER] = "log in with an account's login and password (Basic), or an admin token (Bearer)",
@@ -308,10 +363,15 @@ void call_allowed(struct call *call) {
         [WHO_ADMIN] =
             "send an admin token (Bearer); heraldd's machine makes one: herald admin token add LABEL",
     };
-    bool anyone;
-    if (!may(call, &anyone)) {
+    if (call->route->who == WHO_READER && call->gate->settings.directory == DIRECTORY_ADMIN)
+        return "accounts look up only themselves here: send an admin token (Bearer)";
+    return cures[call->route->who];
+}
+
+void call_allowed(struct call *call) {
+    if (!may(call)) {
         bool nobody = call->asker == ASKER_NOBODY;
-        call_problem(call, nobody ? PROBLEM_CREDENTIALS_MISSING : PROBLEM_FORBIDDEN, cures[call->route->who],
+        call_problem(call, nobody ? PROBLEM_CREDENTIALS_MISSING : PROBLEM_FORBIDDEN, cure(call),
                      "Authorization");
         return;
     }

@@ -45,7 +45,10 @@ struct call {
     struct credentials credentials;
     enum asker asker;
     struct account account; // ASKER_ACCOUNT
-    uint64_t as_of;         // it was this account at that clock
+    struct uuid admin;      // ASKER_ADMIN: id of the token
+    uint64_t as_of;         // they were let in at that clock
+    bool saw;               // something of the roll,
+    uint64_t seen;          // as it was at that clock
     struct uuid target;     // of the path, when it has one
     struct errand *errand;  // of what changes
     unsigned tries;
@@ -72,6 +75,11 @@ void call_broken(struct call *call, const struct err *err); // the store or memo
 void call_json(struct call *call, unsigned status);
 void call_reply(struct call *call, unsigned status, const char *type); // type NULL: no body
 void call_put_clock(struct call *call);                                // the header Herald-Clock
+// What a read was given out of the view of gate_store, before it answers: one thing of this version; or
+// anything else. Herald-Clock is that of what was seen: whoever follows the change log from there on misses
+// nothing, and whoever sends it elsewhere sees nothing older.
+void call_saw(struct call *call, uint64_t version);
+bool call_saw_all(struct call *call); // false: has answered
 // Makes gate->header and gate->body empty, to be filled.
 void call_fresh(struct call *call);
 void call_put_tag(struct call *call, uint64_t version); // the header ETag
@@ -81,8 +89,8 @@ void call_again(struct call *call); // route->handle once more, in the next turn
 // Parameter `name`, decoded into gate->text, which the next one reuses. *found: is it there?
 bool call_parameter(struct call *call, const char *name, bool *found, struct str *value);
 bool call_header(struct call *call, const char *name, bool *found, struct str *value);
-bool call_limit(struct call *call, unsigned *limit); // parameter `limit`
-bool call_if_match(struct call *call, struct change *change);
+bool call_limit(struct call *call, unsigned *limit);                     // parameter `limit`
+bool call_if_match(struct call *call, struct change *change);            // and If-None-Match
 bool call_not_modified(struct call *call, uint64_t version, bool *same); // If-None-Match
 bool call_new_errand(struct call *call, enum change_kind kind);
 
@@ -96,6 +104,11 @@ void credentials_verify(struct call *call);
 // Digests of who asks, as they say, for idempotency keys.
 void credentials_scope(const struct call *call, struct secret_digest *scope);
 void call_allowed(struct call *call);
+// Are they still who they were at call->as_of? Then it becomes the clock of now. False: has answered.
+bool credentials_hold(struct call *call);
+
+// May they look up?
+bool readers_may(const struct gateway_settings *settings, enum asker asker);
 
 // --- errand.c
 void errand_run(struct call *call);    // it is allowed: hash, propose, answer

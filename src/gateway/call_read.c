@@ -49,43 +49,42 @@ bool call_limit(struct call *call, unsigned *limit) {
 
 // --- preconditions --------------------------------------------------------------------------------------
 
-// An entity tag of ours, "42" with its quotes. One that is not is no version of anything: UINT64_MAX.
+// An entity tag of ours, "42" with its quotes. One that is not is no version of anything: UINT64_MAX. So are
+// "0", which no version is, and "042", which is not how we write it.
 static bool parse_tag(struct str tag, uint64_t *version) {
     bool weak = tag.len > 2 && memcmp(tag.ptr, "W/", 2) == 0;
     if (weak) tag = (struct str){tag.ptr + 2, tag.len - 2};
     if (tag.len < 2 || tag.ptr[0] != '"' || tag.ptr[tag.len - 1] != '"') return false;
     struct str inner = {tag.ptr + 1, tag.len - 2};
     if (memchr(inner.ptr, '"', inner.len) != NULL) return false;
-    if (weak || inner.len == 0 || !text_parse_u64(inner, version)) *version = UINT64_MAX;
+    if (weak || inner.len == 0 || inner.ptr[0] == '0' || !text_parse_u64(inner, version))
+        *version = UINT64_MAX;
     return true;
 }
 
+// Of a list the change could carry one version only.
 bool call_if_match(struct call *call, struct change *change) {
-    struct str value;
-    bool found;
-    if (!call_header(call, "If-Match", &found, &value)) return false;
-    if (found && !str_equal_text(value, "*")) {
-        change->expects = true;
-        if (!parse_tag(value, &change->expected)) {
-            call_problem(call, PROBLEM_HEADER, "send one ETag as an answer had it, with its quotes, or *",
-                         "If-Match");
-            return false;
-        }
-    }
-    if (change->kind != CHANGE_SETTING_PUT) return true;
-    if (found && str_equal_text(value, "*")) {
-        call_problem(call, PROBLEM_HEADER, "send the ETag of the version that is to be replaced", "If-Match");
+    struct str value, none;
+    bool found, refuses, makes = change->kind == CHANGE_SETTING_PUT;
+    if (!call_header(call, "If-Match", &found, &value) ||
+        !call_header(call, "If-None-Match", &refuses, &none))
+        return false;
+    bool any = found && !makes && str_equal_text(value, "*"); // what is not there is not changed anyway
+    if (found && !any && !parse_tag(value, &change->expected)) {
+        call_problem(call, PROBLEM_HEADER,
+                     makes ? "send one ETag as an answer had it, with its quotes"
+                           : "send one ETag as an answer had it, with its quotes, or *",
+                     "If-Match");
         return false;
     }
-    bool none;
-    if (!call_header(call, "If-None-Match", &none, &value)) return false;
-    if (!none) return true;
-    if (found || !str_equal_text(value, "*")) {
-        call_problem(call, PROBLEM_HEADER, "permitted: * without If-Match", "If-None-Match");
+    if (refuses && (!makes || found || !str_equal_text(none, "*"))) {
+        call_problem(call, PROBLEM_HEADER,
+                     makes ? "permitted: * without If-Match" : "a change has If-Match only; leave this out",
+                     "If-None-Match");
         return false;
     }
-    change->expects = true;
-    change->expected = 0;
+    change->expects = (found && !any) || refuses;
+    if (refuses) change->expected = 0;
     return true;
 }
 

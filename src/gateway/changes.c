@@ -19,7 +19,7 @@
 
 struct events {
     struct buf *out;
-    uint64_t epoch, last;
+    uint64_t epoch, last, until;
     int rc;
 };
 
@@ -44,6 +44,7 @@ static bool add_event(const struct logged *logged, void *context) {
     struct events *events = context;
     struct buf *out = events->out;
     const char *kind = change_kind_name(logged->kind);
+    if (logged->clock > events->until) return false;
     events->rc |= buf_printf(out,
                              "id: %" PRIu64 ".%" PRIu64 "\nevent: %s\ndata: {\"clock\":\"%" PRIu64 ".%" PRIu64
                              "\",\"kind\":\"%s\"",
@@ -67,12 +68,15 @@ static bool add_event(const struct logged *logged, void *context) {
 
 // --- following ------------------------------------------------------------------------------------------
 
+// Nothing is sent that the gate was not told of: whoever lost the right to follow has gone before what came
+// after it.
 bool follow_pump(struct conn *conn) {
     struct gate *gate = conn->gate;
     struct follow *follow = conn->follow;
-    struct events events = {.out = &gate->body, .epoch = follow->epoch, .last = follow->clock};
+    struct events events = {
+        .out = &gate->body, .epoch = follow->epoch, .last = follow->clock, .until = gate->told};
     struct err err;
-    if (proposer_clock(gate->proposer) <= follow->clock) return false;
+    if (gate->told <= follow->clock) return false;
     buf_truncate(&gate->body, 0);
     int count = store_changes(gate_store(gate), follow->clock, FOLLOW_PAGE, add_event, &events, &err);
     if (count < 0 || events.rc != 0) { // it was too slow, or the store failed: it comes again, and is told
@@ -81,7 +85,7 @@ bool follow_pump(struct conn *conn) {
     }
     follow->clock = events.last;
     follow->spoke_ms = loop_now(gate->loop);
-    return count > 0 && conn_stream(conn, buf_str(&gate->body));
+    return gate->body.len > 0 && conn_stream(conn, buf_str(&gate->body));
 }
 
 void follow_last(struct conn *conn) {
@@ -109,10 +113,9 @@ void follow_tick(struct gate *gate) {
     }
 }
 
-// An account that has changed is listened to no more under its old name, nor told.
 static bool has_ended(const struct follow *follow, const struct ended *ended) {
     for (; ended != NULL; ended = ended->next)
-        if (follow->as_of < ended->clock && memcmp(&ended->uuid, &follow->account, sizeof ended->uuid) == 0)
+        if (follow->as_of < ended->clock && memcmp(&ended->uuid, &follow->who, sizeof ended->uuid) == 0)
             return true;
     return false;
 }
@@ -122,6 +125,16 @@ void follow_told(struct gate *gate, const struct ended *ended) {
     DL_FOREACH_SAFE(gate->followers, follow, next) {
         struct conn *conn = follow->conn;
         if (has_ended(follow, ended)) conn->doomed = true;
+        conn_settle(conn);
+    }
+}
+
+void follow_reload(struct gate *gate) {
+    struct follow *follow, *next;
+    DL_FOREACH_SAFE(gate->followers, follow, next) {
+        struct conn *conn = follow->conn;
+        if (readers_may(&gate->settings, follow->asker)) continue;
+        conn->doomed = true;
         conn_settle(conn);
     }
 }
@@ -144,7 +157,8 @@ static bool take_since(struct call *call, uint64_t *clock) {
         return false;
     }
     if (epoch == ours) return true;
-    call_problem(call, PROBLEM_GONE, "that clock is of another history; begin anew with the lists", "since");
+    call_problem(call, PROBLEM_GONE, "that clock is of another history; begin anew with the lists",
+                 resumes ? "Last-Event-ID" : "since");
     return false;
 }
 
@@ -162,7 +176,8 @@ static struct follow *follow_new(struct call *call, uint64_t clock) {
                               .clock = clock,
                               .epoch = proposer_epoch(gate->proposer),
                               .spoke_ms = loop_now(gate->loop),
-                              .account = call->account.uuid,
+                              .asker = call->asker,
+                              .who = call->asker == ASKER_ADMIN ? call->admin : call->account.uuid,
                               .as_of = call->as_of};
     DL_APPEND(gate->followers, follow);
     atomic_fetch_add_explicit(&gate->metrics.followers, 1, memory_order_relaxed);
@@ -173,12 +188,13 @@ void changes_follow(struct call *call) {
     struct conn *conn = call->conn;
     struct gate *gate = call->gate;
     uint64_t clock;
+    struct str id;
     struct err err;
-    if (!take_since(call, &clock)) return;
+    if (!take_since(call, &clock) || !credentials_hold(call)) return;
     int rc = store_changes(gate_store(gate), clock, 1, none, NULL, &err);
     if (rc == STORE_CHANGES_GONE) {
         call_problem(call, PROBLEM_GONE, "begin anew with the lists, and follow from their Herald-Clock on",
-                     "since");
+                     http_header(call->request, "last-event-id", &id) ? "Last-Event-ID" : "since");
         return;
     }
     if (rc < 0) {
@@ -186,15 +202,12 @@ void changes_follow(struct call *call) {
         return;
     }
     call_fresh(call);
-    if (call->request->method == METHOD_HEAD) {
-        call_reply(call, 200, "text/event-stream");
-        return;
-    }
     call_put_clock(call);
-    struct follow *follow = follow_new(call, clock);
-    if (follow == NULL || buf_append_text(&gate->header, "Cache-Control: no-store\r\n") != 0)
-        conn->doomed = true;
-    conn->follow = follow;
+    if (buf_append_text(&gate->header, "Cache-Control: no-store\r\n") != 0) conn->doomed = true;
+    bool follows = call->request->method != METHOD_HEAD;
+    if (follows) conn->follow = follow_new(call, clock);
+    if (follows && conn->follow == NULL) conn->doomed = true;
     conn_reply_stream(conn, "text/event-stream", buf_str(&gate->header));
-    (void)conn_stream(conn, STR("retry: 1000\n\n")); // the head arrives at once, whatever stands between
+    if (follows)
+        (void)conn_stream(conn, STR("retry: 1000\n\n")); // the head arrives at once, whatever stands between
 }

@@ -98,23 +98,19 @@ static struct buf *conn_out(struct conn *conn) {
     return conn->out.len > 0 && conn->tls == NULL ? &conn->out : &conn->gate->scratch;
 }
 
-static void conn_write(struct conn *conn, const struct http_request *request,
-                       const struct http_reply *reply) {
+void conn_reply(struct conn *conn, const struct http_reply *reply) {
     struct gate *gate = conn->gate;
+    const struct http_request *request = &conn->http.request;
     struct http_reply last = *reply;
-    last.close |= gate->draining || (request != NULL && !http_is_whole(&conn->http));
+    last.close = last.close || gate->draining || !http_is_whole(&conn->http);
     if (http_write(conn_out(conn), request, &last, gate_date(gate)) != 0) conn->doomed = true;
     conn->fresh = true;
     call_end(conn, reply->status);
-    if (reply->stream) return;
-    if (last.close || request == NULL || !request->keep_alive)
+    if (conn->follow != NULL) return;
+    if (last.close || !request->keep_alive)
         conn_finish(conn);
     else
         http_done(&conn->http);
-}
-
-void conn_reply(struct conn *conn, const struct http_reply *reply) {
-    conn_write(conn, &conn->http.request, reply);
 }
 
 void conn_reply_stream(struct conn *conn, const char *type, struct str headers) {
@@ -123,24 +119,25 @@ void conn_reply_stream(struct conn *conn, const char *type, struct str headers) 
                                .headers = headers,
                                .stream = true,
                                .close = conn->http.request.minor == 0};
-    conn_write(conn, &conn->http.request, &reply);
+    conn_reply(conn, &reply);
 }
 
-static void conn_write_problem(struct conn *conn, const struct http_request *request, enum problem problem,
-                               const char *detail, const char *field, struct str headers) {
+static void conn_write_problem(struct conn *conn, bool close, enum problem problem, const char *detail,
+                               const char *field, struct str headers) {
     struct gate *gate = conn->gate;
     buf_truncate(&gate->body, 0);
     if (problem_write(&gate->body, problem, detail, field) != 0) buf_truncate(&gate->body, 0);
     struct http_reply reply = {.status = problem_status(problem),
                                .type = PROBLEM_TYPE,
                                .headers = headers,
-                               .body = buf_str(&gate->body)};
-    conn_write(conn, request, &reply);
+                               .body = buf_str(&gate->body),
+                               .close = close};
+    conn_reply(conn, &reply);
 }
 
 void conn_problem(struct conn *conn, enum problem problem, const char *detail, const char *field,
                   struct str headers) {
-    conn_write_problem(conn, &conn->http.request, problem, detail, field, headers);
+    conn_write_problem(conn, false, problem, detail, field, headers);
 }
 
 bool conn_stream(struct conn *conn, struct str piece) {
@@ -155,7 +152,7 @@ void conn_stream_last(struct conn *conn) {
 static void conn_fault(struct conn *conn) {
     const struct http_fault *fault = &conn->http.fault;
     conn->route = NULL;
-    conn_write_problem(conn, NULL, problem_of_status(fault->status), fault->words, NULL, (struct str){0});
+    conn_write_problem(conn, true, problem_of_status(fault->status), fault->words, NULL, (struct str){0});
 }
 
 // --- reading --------------------------------------------------------------------------------------------
@@ -234,7 +231,7 @@ static void conn_take_sealed(struct conn *conn, struct str cipher) {
 
 static void conn_take_input(struct conn *conn, struct str input) {
     if (!conn->unveiled && !conn_unveil(conn, input))
-        conn_write_problem(conn, NULL, PROBLEM_BAD_REQUEST,
+        conn_write_problem(conn, true, PROBLEM_BAD_REQUEST,
                            "this server speaks TLS to other machines; use https://", NULL, (struct str){0});
     else if (conn->tls != NULL)
         conn_take_sealed(conn, input);

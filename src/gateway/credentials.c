@@ -94,6 +94,8 @@ static void verify_token(struct call *call) {
                      "Authorization");
     } else {
         call->asker = ASKER_ADMIN;
+        call->admin = token.id;
+        call->as_of = call->gate->held_clock;
         call_allowed(call);
     }
 }
@@ -146,4 +148,28 @@ void credentials_verify(struct call *call) {
     case CREDENTIALS_BASIC: verify_account(call); break;
     case CREDENTIALS_BEARER: verify_token(call); break;
     }
+}
+
+bool credentials_hold(struct call *call) {
+    struct account now;
+    struct err err;
+    int found = 1;
+    if (call->asker == ASKER_ADMIN)
+        found = store_knows_token(gate_store(call->gate), &call->admin, &err);
+    else if (call->asker == ASKER_ACCOUNT)
+        found = store_find_uuid(gate_store(call->gate), &call->account.uuid, &now, NULL, &err);
+    if (found < 0) {
+        call_broken(call, &err);
+        return false;
+    }
+    if (found == 1 && call->asker == ASKER_ACCOUNT)
+        found = now.credential_version == call->account.credential_version &&
+                strcmp(now.login, call->account.login) == 0;
+    if (found == 0) {
+        call_problem(call, PROBLEM_CREDENTIALS_WRONG,
+                     "they have just been changed or revoked; send the new ones", "Authorization");
+        return false;
+    }
+    call->as_of = call->gate->held_clock;
+    return true;
 }

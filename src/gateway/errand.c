@@ -92,7 +92,9 @@ static void errand_answer(struct call *call, const struct answer *answer) {
         break;
     case OUTCOME_VERSION: answer_version(call, answer); break;
     case OUTCOME_CREDENTIAL:
-        call_problem(call, PROBLEM_CREDENTIALS_WRONG, "the password was changed meanwhile; send the new one",
+        call_problem(call, PROBLEM_CREDENTIALS_WRONG,
+                     call->asker == ASKER_ADMIN ? "the admin token was revoked meanwhile; use another one"
+                                                : "the password was changed meanwhile; send the new one",
                      "Authorization");
         break;
     case OUTCOME_KEY_REUSED:
@@ -227,6 +229,7 @@ static void errand_allowance(struct call *call) {
 
 void errand_run(struct call *call) {
     struct change *change = &call->errand->proposal.change;
+    if (call->asker == ASKER_ADMIN) change->admin = call->admin;
     if (call->asker == ASKER_ACCOUNT && call->route->who == WHO_OWNER)
         change->credential = call->account.credential_version;
     if (change->kind == CHANGE_CREATE && call->asker != ASKER_ADMIN &&

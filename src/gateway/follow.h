@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cluster/propose.h"
+#include "gateway/call.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,11 +15,12 @@ struct gate;
 
 struct follow {
     struct conn *conn;
-    uint64_t clock;      // all up to it has been sent
-    uint64_t epoch;      // of it
-    uint64_t spoke_ms;   // when something was sent last
-    struct uuid account; // who follows; zero: an admin, or nobody in particular
-    uint64_t as_of;      // it was this account at that clock
+    uint64_t clock;    // all up to it has been sent
+    uint64_t epoch;    // of it
+    uint64_t spoke_ms; // when something was sent last
+    enum asker asker;
+    struct uuid who; // the account, or the admin token; nil: nobody in particular
+    uint64_t as_of;  // they were let in at that clock
     struct follow *prev, *next;
 };
 
@@ -27,3 +29,4 @@ void follow_last(struct conn *conn); // the server stops: ends the stream in goo
 void follow_end(struct conn *conn);  // forgets; fine when it follows nothing
 void follow_tick(struct gate *gate); // heartbeats
 void follow_told(struct gate *gate, const struct ended *ended); // there are changes
+void follow_reload(struct gate *gate); // there are other settings: who may not follow any more goes

@@ -69,7 +69,7 @@ void gate_tick_soon(struct gate *gate) {
 
 static void on_told(uint64_t clock, const struct ended *ended, void *context) {
     struct gate *gate = context;
-    (void)clock;
+    gate->told = clock;
     if (gate->parked != NULL) call_clock(gate);
     if (gate->followers != NULL) follow_told(gate, ended);
 }
@@ -86,6 +86,7 @@ static void on_open(struct mail *mail, void *shard) {
     (void)shard;
     struct gate *gate = ((struct opening *)mail)->gate;
     free(mail);
+    gate->told = proposer_clock(gate->proposer);               // there are no followers yet
     gate->timer = timer_open(gate->loop, on_tick, gate, NULL); // NULL: no connection is taken
     stream_on_turned(gate->stream, gate->shard, on_turned, gate);
 }
@@ -176,6 +177,7 @@ static void on_reload(struct mail *mail, void *shard) {
     (void)shard;
     struct order *order = (struct order *)mail;
     order->gate->settings = order->settings;
+    follow_reload(order->gate);
     free(order);
 }
 

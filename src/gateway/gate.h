@@ -32,6 +32,7 @@ struct gate {
     struct timer *timer;
     bool ticking;
     struct watch *watch;
+    uint64_t told;           // all up to that clock, and who had to go for it, has
     char *input;             // GATE_INPUT bytes
     struct buf plain;        // what was read under TLS
     struct buf scratch;      // what is being answered to the connection that is served just now

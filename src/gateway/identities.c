@@ -38,13 +38,15 @@ static void give(struct call *call, const struct account *account) {
 }
 
 static void give_found(struct call *call, int found, const struct account *account, const struct err *err) {
-    if (found < 0)
+    if (found < 0) {
         call_broken(call, err);
-    else if (found == 0)
+    } else if (found == 1) {
+        call_saw(call, account->version);
+        give(call, account);
+    } else if (call_saw_all(call)) {
         call_problem(call, PROBLEM_NO_IDENTITY, "look at the spelling; it may have been renamed or deleted",
                      NULL);
-    else
-        give(call, account);
+    }
 }
 
 void identities_get(struct call *call) {
@@ -99,9 +101,11 @@ void identities_list(struct call *call) {
         call_problem(call, PROBLEM_PARAMETER, "send what the page before had as \"next\"", "after");
         return;
     }
+    struct store *store = gate_store(gate);
+    if (!call_saw_all(call)) return;
     call_fresh(call);
     page.rc |= buf_append_text(&gate->body, "{\"identities\":[");
-    int count = store_accounts(gate_store(gate), from, limit, add_to_page, &page, &err);
+    int count = store_accounts(store, from, limit, add_to_page, &page, &err);
     if (count < 0) {
         call_broken(call, &err);
         return;

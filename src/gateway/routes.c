@@ -18,10 +18,11 @@ static const struct route routes[] = {
      .about = "Makes an account. Without a password only an admin can change it later.",
      .body = "NewIdentity", .gives = "201 Identity,409,422"},
     {METHOD_GET, IDENTITIES, WHO_READER, TAKES_NOTHING, JSON_MAX, .handle = identities_list,
-     .query = "login limit after", .operation = "listIdentities", .tag = "identities",
+     .query = "login limit after", .headers = "If-None-Match", .operation = "listIdentities",
+     .tag = "identities",
      .about =
          "With `login` the one account of that login; else a page of all, in the order of their creation.",
-     .gives = "200 IdentityOrPage,404"},
+     .gives = "200 IdentityOrPage,304,404"},
     {METHOD_GET, IDENTITY, WHO_READER, TAKES_NOTHING, JSON_MAX, .handle = identities_get,
      .headers = "If-None-Match", .operation = "getIdentity", .tag = "identities", .about = "One account.",
      .gives = "200 Identity,304,404"},
@@ -39,7 +40,7 @@ static const struct route routes[] = {
      .operation = "postActivity", .tag = "activities",
      .about = "Publishes an activity to everyone who listens now, stamped with the account's login like any "
               "other.",
-     .body = "Activity", .gives = "202 Accepted,422"},
+     .body = "Activity", .gives = "202 Accepted"},
 
     {METHOD_GET, SETTINGS, WHO_READER, TAKES_NOTHING, JSON_MAX, .handle = settings_list,
      .query = "prefix limit after", .operation = "listSettings", .tag = "settings",

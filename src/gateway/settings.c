@@ -19,8 +19,11 @@ static bool take_key(struct call *call, char key[CHANGE_SETTING_MAX + 1]) {
     if (http_decode(call->conn->param, text, &err) == 0 && setting_key_valid(buf_str(text)) &&
         str_copy(buf_str(text), key, CHANGE_SETTING_MAX + 1))
         return true;
-    call_problem(call, PROBLEM_PARAMETER, "permitted: 1 to 255 printable ASCII characters without blanks",
-                 "key");
+    call_problem(
+        call, PROBLEM_PARAMETER,
+        "permitted: 1 to 255 printable ASCII characters without blanks, and neither . nor .. between "
+        "slashes",
+        "key");
     return false;
 }
 
@@ -40,9 +43,12 @@ void settings_get(struct call *call) {
         return;
     }
     if (found == 0) {
-        call_problem(call, PROBLEM_NO_SETTING, "look at the spelling; GET /v1/settings lists them", "key");
+        if (call_saw_all(call))
+            call_problem(call, PROBLEM_NO_SETTING, "look at the spelling; GET /v1/settings lists them",
+                         "key");
         return;
     }
+    call_saw(call, setting.version);
     if (!call_not_modified(call, setting.version, &same)) return;
     buf_truncate(&gate->header, 0);
     // What is put here must never be taken for a page of ours.
@@ -87,9 +93,11 @@ void settings_list(struct call *call) {
         call_problem(call, PROBLEM_PARAMETER, "send what the page before had as \"next\"", "after");
         return;
     }
+    struct store *store = gate_store(gate);
+    if (!call_saw_all(call)) return;
     call_fresh(call);
     page.rc |= buf_append_text(&gate->body, "{\"settings\":[");
-    int count = store_settings(gate_store(gate), prefix, from, limit, false, add_to_page, &page, &err);
+    int count = store_settings(store, prefix, from, limit, false, add_to_page, &page, &err);
     if (count < 0) {
         call_broken(call, &err);
         return;

@@ -3,11 +3,11 @@
 // same state, byte for byte. Here, and nowhere else, it is decided whether a login is free, whether a version
 // is the current one, and whether a request was done before.
 //
-//   change ──► done before? ──► apply_KIND ──► DONE: the clock ticks, the change log and the request are
-//   noted
-//                   │                │
-//                   ▼                ▼
-//               REPEATED     TAKEN, ABSENT, VERSION, ...: nothing has happened
+//   change ──► done before? ──► still allowed? ──► apply_KIND ──► DONE: the clock ticks, the change log and
+//   the
+//                   │                  │                │         request are noted
+//                   ▼                  ▼                ▼
+//               REPEATED          CREDENTIAL     TAKEN, ABSENT, VERSION, ...: nothing has happened
 #include "store/internal.h"
 
 #include <assert.h>
@@ -52,6 +52,9 @@ enum outcome store_apply(struct store *store, const struct change *change, struc
     if (known > 0) return answer->outcome;
 
     answer->kind = change->kind;
+    known = uuid_is_nil(&change->admin) ? 1 : store_knows_token(store, &change->admin, err);
+    if (known < 0) return answer->outcome = OUTCOME_FAILED;
+    if (known == 0) return answer->outcome = OUTCOME_CREDENTIAL;
     answer->outcome = functions[change->kind](store, change, answer, err);
     if (answer->outcome == OUTCOME_DONE && note_done(store, change, answer, err) != 0)
         answer->outcome = OUTCOME_FAILED;

@@ -114,9 +114,9 @@ static int modify_account(struct store *store, const struct change *change, stru
     return row_run(&row, err);
 }
 
-static void end_sessions(struct answer *answer, const char *fold) {
+static void end_sessions(struct answer *answer) {
     answer->ended = true;
-    copy_text(answer->ended_fold, sizeof answer->ended_fold, fold);
+    answer->whose = answer->account.uuid;
 }
 
 enum outcome apply_modify(struct store *store, const struct change *change, struct answer *answer,
@@ -134,7 +134,7 @@ enum outcome apply_modify(struct store *store, const struct change *change, stru
     if (outcome != OUTCOME_DONE) goto out;
     answer->account = holding.account;
     if (store->cache) cache_forget(store->cache, holding.fold, holding.account.version);
-    if (renames || change->sets & CHANGE_SETS_SECRET) end_sessions(answer, holding.fold);
+    if (renames || change->sets & CHANGE_SETS_SECRET) end_sessions(answer);
 out:
     secret_wipe(&holding, sizeof holding);
     return outcome;
@@ -153,7 +153,7 @@ enum outcome apply_delete(struct store *store, const struct change *change, stru
     if (outcome == OUTCOME_DONE) {
         answer->account = holding.account;
         if (store->cache) cache_forget(store->cache, holding.fold, store->meta.clock + 1);
-        end_sessions(answer, holding.fold);
+        end_sessions(answer);
         store->meta.accounts--;
     }
     secret_wipe(&holding, sizeof holding);

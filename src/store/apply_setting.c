@@ -70,11 +70,12 @@ enum outcome apply_token_add(struct store *store, const struct change *change, s
 
 enum outcome apply_token_revoke(struct store *store, const struct change *change, struct answer *answer,
                                 struct err *err) {
-    (void)answer;
     struct row row = row_begin(store, STATEMENT_TOKEN_REVOKE);
     row_put_bytes(&row, change->uuid.bytes, sizeof change->uuid.bytes);
     if (row_run(&row, err) != 0) return OUTCOME_FAILED;
     if (sqlite3_changes(store->db) == 0) return OUTCOME_ABSENT;
+    answer->ended = true;
+    answer->whose = change->uuid;
     store->meta.tokens--;
     return OUTCOME_DONE;
 }

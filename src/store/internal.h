@@ -22,6 +22,7 @@
       "SELECT key, version, modified_ms, length(value), CASE WHEN ?4 THEN value END FROM settings "          \
       "WHERE key >= ?1 AND key <> ?2 ORDER BY key LIMIT ?3")                                                 \
     X(FIND_TOKEN, true, "SELECT id, label, created_ms, created FROM tokens WHERE token = ?1")                \
+    X(KNOWS_TOKEN, true, "SELECT 1 FROM tokens WHERE id = ?1")                                               \
     X(TOKENS, true,                                                                                          \
       "SELECT id, label, created_ms, created FROM tokens WHERE created > ?1 ORDER BY created LIMIT ?2")      \
     X(META, true,                                                                                            \

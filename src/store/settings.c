@@ -71,6 +71,14 @@ int store_find_token(struct store *store, const struct secret_digest *token, str
     return there;
 }
 
+int store_knows_token(struct store *store, const struct uuid *id, struct err *err) {
+    struct row row = row_begin(store, STATEMENT_KNOWS_TOKEN);
+    row_put_bytes(&row, id->bytes, sizeof id->bytes);
+    int there = row_next(&row, err);
+    row_end(&row);
+    return there;
+}
+
 int store_tokens(struct store *store, uint64_t after, unsigned limit,
                  bool (*each)(const struct admin_token *token, void *context), void *context,
                  struct err *err) {

@@ -103,8 +103,10 @@ struct admin_token {
     uint64_t created; // event clock
 };
 
+// 1 found, 0 not there, -1.
 int store_find_token(struct store *store, const struct secret_digest *token, struct admin_token *found,
-                     struct err *err); // 1 found, 0 not there, -1
+                     struct err *err);
+int store_knows_token(struct store *store, const struct uuid *id, struct err *err);
 // In the order of creation; the cursor is `created`.
 int store_tokens(struct store *store, uint64_t after, unsigned limit,
                  bool (*each)(const struct admin_token *token, void *context), void *context,
@@ -157,8 +159,8 @@ struct answer {
                       // there is no such setting)
     struct account account; // DONE, REPEATED of an account: as it is after it; a DELETE: as it last was.
                             // Of a setting nothing is repeated here: it is what was asked for
-    bool ended;             // DONE: open sessions of account.uuid must end: renamed, new secret, deleted
-    char ended_fold[LOGIN_MAX_BYTES * 3 + 1]; // ended: the login that they have
+    bool ended;             // DONE: whoever was let in as `whose` before must go
+    struct uuid whose; // an account that was renamed, deleted or given a new secret; a token that was revoked
 };
 
 // Was this request done before? 1: the answer is REPEATED or KEY_REUSED; 0: it is new, or too long ago; -1.

@@ -76,6 +76,7 @@ static bool say_pay(struct shard *shard, uint64_t *paid_us, size_t bytes, uint64
 static enum said say_message(struct shard *shard, const struct speaker *speaker, struct str line,
                              uint64_t *wait_ms, struct err *err) {
     struct message message;
+    if (line.len > shard->settings.max_message) return SAID_LONG;
     if (message_parse(shard->parser, line, &message, err) != 0) return SAID_INVALID;
     *wait_ms = 1;
     if (!shard_is_told(shard)) return SAID_BUSY;

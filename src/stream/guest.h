@@ -43,6 +43,7 @@ enum said {
     SAID_HEARD,   // it is in the reel
     SAID_BUSY,    // not now; nothing happened: again after *wait_ms
     SAID_INVALID, // not an activity: err says why
+    SAID_LONG,    // longer than max_message, with what stands around it
     SAID_ENDED,   // the account has changed since it was verified: verify again
     SAID_MEMORY,
 };

@@ -1,7 +1,7 @@
 // The encoding of changes. One function, `fields`, walks over a change in the order of its bytes, to write
 // and to read: the two cannot differ.
 //
-//   version | kind | flags | time | [expected] | [scope, key, fingerprint] | what the kind has
+//   version | kind | flags | time | [expected] | [admin] | [scope, key, fingerprint] | what the kind has
 //
 // One change has one encoding, so replicas that hold the same changes hold the same bytes.
 #include "wire/change.h"
@@ -11,7 +11,7 @@
 
 #define CHANGE_VERSION 2 // 1 had accounts only, and was never written to a log
 
-enum { FLAG_EXPECTS = 1, FLAG_REQUEST = 2, FLAG_SECRET = 4, FLAGS_ALL = 7 };
+enum { FLAG_EXPECTS = 1, FLAG_REQUEST = 2, FLAG_SECRET = 4, FLAG_ADMIN = 8, FLAGS_ALL = 15 };
 
 const char *change_kind_name(enum change_kind kind) {
     switch (kind) {
@@ -37,9 +37,15 @@ const char *outcome_name(enum outcome outcome) {
 }
 
 bool setting_key_valid(struct str key) {
+    size_t begin = 0; // of the segment
     if (key.len == 0 || key.len > CHANGE_SETTING_MAX) return false;
-    for (size_t i = 0; i < key.len; i++)
-        if (key.ptr[i] < '!' || key.ptr[i] > '~') return false;
+    for (size_t i = 0; i <= key.len; i++) {
+        if (i < key.len && (key.ptr[i] < '!' || key.ptr[i] > '~')) return false;
+        if (i < key.len && key.ptr[i] != '/') continue;
+        struct str segment = {key.ptr + begin, i - begin};
+        if (str_equal_text(segment, ".") || str_equal_text(segment, "..")) return false;
+        begin = i + 1;
+    }
     return true;
 }
 
@@ -164,11 +170,16 @@ static void code_token(struct coder *coder, struct change *change) {
     code_bytes(coder, change->token.bytes, sizeof change->token.bytes);
 }
 
+static bool is_of_token(const struct change *change) {
+    return change->kind == CHANGE_TOKEN_ADD || change->kind == CHANGE_TOKEN_REVOKE;
+}
+
 static unsigned flags_of(const struct change *change) {
     bool may =
         change->kind == CHANGE_CREATE || (change->kind == CHANGE_MODIFY && change->sets & CHANGE_SETS_SECRET);
     return (change->expects ? FLAG_EXPECTS : 0u) | (change->request.key[0] ? FLAG_REQUEST : 0u) |
-           (may && change->secret_hash[0] ? FLAG_SECRET : 0u);
+           (may && change->secret_hash[0] ? FLAG_SECRET : 0u) |
+           (!is_of_token(change) && !uuid_is_nil(&change->admin) ? FLAG_ADMIN : 0u);
 }
 
 static void fields(struct coder *coder, struct change *change) {
@@ -182,9 +193,12 @@ static void fields(struct coder *coder, struct change *change) {
 
     change->at_ms = (int64_t)code_natural(coder, (uint64_t)change->at_ms, 8);
     change->expects = flags & FLAG_EXPECTS;
-    require(coder, !change->expects || (change->kind != CHANGE_CREATE && change->kind != CHANGE_TOKEN_ADD &&
-                                        change->kind != CHANGE_TOKEN_REVOKE));
+    require(coder, !change->expects || (change->kind != CHANGE_CREATE && !is_of_token(change)));
     if (change->expects) change->expected = code_natural(coder, change->expected, 8);
+    if (flags & FLAG_ADMIN) {
+        code_bytes(coder, change->admin.bytes, sizeof change->admin.bytes);
+        require(coder, coder->status != 0 || (!is_of_token(change) && !uuid_is_nil(&change->admin)));
+    }
     if (flags & FLAG_REQUEST) {
         code_bytes(coder, change->request.scope.bytes, sizeof change->request.scope.bytes);
         CODE_TEXT(coder, change->request.key, 1);

@@ -36,7 +36,7 @@ bool change_deletes(enum change_kind kind);          // DELETE, SETTING_DELETE, 
     X(TAKEN, "taken")           /* another account has the login (or: the uuid, the token's id or hash) */   \
     X(ABSENT, "absent")         /* no such account, setting or token (any more) */                           \
     X(VERSION, "version")       /* `expected` is not its version; the answer tells which is */               \
-    X(CREDENTIAL, "credential") /* the secret that allowed it has been replaced meanwhile */                 \
+    X(CREDENTIAL, "credential") /* the secret or admin token that allowed it is no longer valid */           \
     X(REPEATED, "repeated")     /* this very request was done before; the answer is that one's */            \
     X(KEY_REUSED, "key_reused") /* the idempotency key belongs to another request */                         \
     X(FAILED, "failed")         /* the storage refused (err says how): the same may be tried again */
@@ -76,6 +76,8 @@ struct change {
     bool expects;        // is `expected` asked for? Not by CREATE, TOKEN_ADD, TOKEN_REVOKE
     uint64_t expected;   // 0 (SETTING_PUT): that there is no such setting
     uint64_t credential; // MODIFY, DELETE: the credential version whose secret allowed it; 0: not asked
+    struct uuid
+        admin; // id of the admin token that allowed it; nil: not asked. Not of TOKEN_ADD, TOKEN_REVOKE
 
     // CREATE, MODIFY, DELETE; uuid also of a token
     struct uuid uuid;
@@ -97,6 +99,7 @@ struct change {
 };
 
 // Keys of settings: 1-255 bytes of printable ASCII without the space, so that there is nothing to normalise.
+// Neither "." nor ".." stands between slashes: as a part of an address many clients would take it away.
 bool setting_key_valid(struct str key);
 
 // Appends the encoding: version byte, then fields of fixed order, lengths before texts, integers

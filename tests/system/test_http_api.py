@@ -168,6 +168,16 @@ def test_parameters_are_known_once_and_well_formed(http):
         assert (answer.status, answer.code) == (400, "parameter_invalid"), query
 
 
+@pytest.mark.parametrize("where, field, known", [
+    ("identities?limt=5", "limt", "login limit after"), ("identities?limit=5&si%7ae=1", "size", "login limit after"),
+    ("settings/x?prefix=y", "prefix", "none"), ("identities?%ff=1", "query", "login limit after"),
+    (f"identities?{'x' * 64}=1", "query", "login limit after"), ("identities?=1", "query", "login limit after")])
+def test_a_parameter_that_is_not_known_is_named_with_those_that_are(http, where, field, known):
+    answer = http.get(f"/v1/{where}")
+    assert (answer.code, answer.json["field"]) == ("parameter_invalid", field)
+    assert answer.json["detail"].endswith(known)
+
+
 def test_a_list_is_paged_and_holds_everyone_once(start):
     server = start()
     with Http(server) as http:
@@ -198,10 +208,11 @@ def test_a_page_is_not_disturbed_by_what_happens_meanwhile(start):
 def test_an_etag_saves_sending_it_again(http):
     identity, _ = create(http)
     tag = http.get(path(identity)).header("etag")
-    for known in (tag, f'"0", {tag}', f"W/{tag}", "*"):
-        answer = http.get(path(identity), If_None_Match=known)
-        assert (answer.status, answer.body, answer.header("etag")) == (304, b"", tag)
-    assert http.get(path(identity), If_None_Match='"0"').status == 200
+    for where in (path(identity), f"/v1/identities?login={identity['login']}"):
+        for known in (tag, f'"0", {tag}', f"W/{tag}", "*"):
+            answer = http.get(where, If_None_Match=known)
+            assert (answer.status, answer.body, answer.header("etag")) == (304, b"", tag)
+        assert http.get(where, If_None_Match='"0"').status == 200
 
 
 def test_head_is_get_without_the_body(http):
@@ -321,6 +332,20 @@ def test_if_match_lets_a_change_happen_to_one_version_only(http, roll):
             assert (late.status, late.code) == (412, "version_mismatch")
     assert http.request("PATCH", path(identity), {"name": "3"}, token=roll.token, If_Match="*").status == 200
     assert http.request("PATCH", path(identity), {"name": "4"}, token=roll.token, If_Match="4").code == "header_invalid"
+    for method, body in (("PATCH", {"name": "5"}), ("DELETE", None)):  # of a change it would promise what is not kept
+        answer = http.request(method, path(identity), body, token=roll.token, If_None_Match="*")
+        assert (answer.code, answer.json["field"]) == ("header_invalid", "If-None-Match")
+
+
+def test_a_number_that_is_no_etag_is_no_version(http, roll):
+    """No version is 0, and none begins with 0: in a change 0 means that there is no such setting."""
+    identity, key = create(http)[0], "/v1/settings/" + new_name("zero")
+    for tag in ('"0"', '"00"', '"01"'):
+        put = http.request("PUT", key, b"x", token=roll.token, If_Match=tag)
+        assert (put.code, put.json["field"]) == ("version_mismatch", "If-Match")
+        late = http.request("PATCH", path(identity), {"name": "x"}, token=roll.token, If_Match=tag)
+        assert (late.code, late.json["field"]) == ("version_mismatch", "If-Match")
+    assert http.get(key).code == "setting_absent"
 
 
 # --- idempotency ------------------------------------------------------------------------------------------------
@@ -458,12 +483,13 @@ def test_a_clock_is_waited_for(roll, http):
         assert int(answer.header("herald-clock").split(".")[1]) > int(number)
 
 
-@pytest.mark.parametrize("clock", ["1.{future}", "2.1"])
+@pytest.mark.parametrize("clock", ["1.{future}", "2.1", "0.0"])
 def test_a_clock_that_does_not_come_is_said_not_to_have_come(http, clock):
     number = int(http.get("/v1/identities?limit=1").header("herald-clock").split(".")[1])
     answer = http.get("/v1/identities?limit=1", Herald_Clock=clock.format(future=number + 1000000))
     assert (answer.status, answer.code) == (503, "clock_not_reached")
     assert answer.header("retry-after") == "1"
+    assert ("field" in answer.json) == (not clock.startswith("1."))  # of another history: nobody waits for that
 
 
 def test_consistency_and_concern_are_accepted_where_they_hold(http):
@@ -529,6 +555,24 @@ def test_a_directory_for_admins(start):
             assert http.get(where, token=token).status in (200, 404, 410)
 
 
+@pytest.mark.parametrize("directory", ["authenticated", "admin"])
+def test_an_account_looks_up_itself_and_changes(start, directory):
+    """By its uuid and by its login in any spelling; that it is asked for beside another is no way to the other."""
+    server = start("--directory", directory)
+    with Http(server) as http:
+        own, user = create(http, new_secret())
+        other, _ = create(http)
+        for where in (path(own), f"/v1/identities?login={user[0]}", f"/v1/identities?login={user[0].upper()}"):
+            assert http.get(where, user=user).json == own
+        for where in (path(other), f"/v1/identities?login={other['login']}", "/v1/identities"):
+            assert (http.get(where, user=user).status == 403) == (directory == "admin")
+        for first, second in ((own, other), (other, own)):
+            both = http.get(f"/v1/identities?login={first['login']}&login={second['login']}", user=user)
+            assert both.status in (400, 403)
+        assert http.request("PATCH", path(own), {"name": "New"}, user=user).json["name"] == "New"
+        assert http.request("DELETE", path(own), user=user).status == 204
+
+
 def test_policies_change_with_sighup(start, tmp_path):
     conf = tmp_path / "herald.conf"
     conf.write_text("directory = public\n")
@@ -586,7 +630,17 @@ def test_a_setting_is_compared_and_set(http, roll):
     assert http.request("DELETE", key, token=roll.token, If_Match=first.header("etag")).code == "version_mismatch"
     assert http.get(key).body == b"2"
     for wrong in ({"If_Match": "*"}, {"If_None_Match": '"1"'}, {"If_Match": first.header("etag"), "If_None_Match": "*"}):
-        assert http.request("PUT", key, b"3", token=roll.token, **wrong).code == "header_invalid"
+        refused = http.request("PUT", key, b"3", token=roll.token, **wrong)
+        assert refused.code == "header_invalid"
+        assert "or *" not in refused.json["detail"]
+    assert http.request("DELETE", key, token=roll.token, If_None_Match="*").code == "header_invalid"
+
+
+@pytest.mark.parametrize("key", [".", "..", "app/../other", "app/.", "%2e%2e"])
+def test_a_key_that_clients_would_rewrite_is_none(http, roll, key):
+    for method, body in (("PUT", b"x"), ("GET", None), ("DELETE", None)):
+        answer = http.request(method, f"/v1/settings/{key}", body, token=roll.token)
+        assert (answer.code, answer.json["field"]) == ("parameter_invalid", "key")
 
 
 def test_a_put_of_a_setting_is_repeated(http, roll):

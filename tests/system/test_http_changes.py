@@ -2,7 +2,9 @@
 survives a kill."""
 
 import base64
+import json
 import random
+import re
 import select
 import socket
 import subprocess
@@ -10,7 +12,7 @@ import threading
 
 import pytest
 
-from herald_harness import Closed, Http, admin, eventually, new_name, new_secret
+from herald_harness import Closed, Http, admin, control, eventually, new_name, new_secret
 from herald_harness.connection import wait_for
 
 CURL = ["curl", "-sS", "-m", "20"]
@@ -45,9 +47,15 @@ def test_what_is_no_activity_is_refused_and_not_heard(start):
     with Http(server) as http:
         _, user = create(http, new_secret())
         for body in (b"[]", b'"x"', b"1},\"x\":{", b"{}{}", b"{", b'{"a":1},"username":"b"',
-                     b'{"a":' * 70 + b"1" + b"}" * 70, b'{"a":"' + b"x" * 4060 + b'"}'):
+                     b'{"a":' * 70 + b"1" + b"}" * 70):
             answer = http.request("POST", "/v1/activities", body, user=user, Content_Type="application/json")
-            assert (answer.status, answer.code) == (422, "field_invalid"), body
+            assert (answer.status, answer.code) == (400, "json_malformed"), body
+        for size in (4096, 4033):  # of the body; what is put around an activity counts, too
+            body = b'{"a":"' + b"x" * (size - 8) + b'"}'
+            answer = http.request("POST", "/v1/activities", body, user=user, Content_Type="application/json")
+            assert (answer.status, answer.code) == (413, "body_too_large"), size
+        repeated = http.post("/v1/activities", {}, user=user, Idempotency_Key="k")
+        assert (repeated.code, repeated.json["field"]) == ("header_invalid", "Idempotency-Key")
         assert http.post("/v1/activities", {}).code == "credentials_missing"
         assert http.post("/v1/activities", {}, token=token).code == "forbidden"
         assert http.post("/v1/activities", {"a": "x" * 5000}, user=user).code == "body_too_large"
@@ -193,13 +201,56 @@ def test_last_event_id_resumes(start):
         assert follower.event()["id"] == "1.3"
 
 
-@pytest.mark.parametrize("since, status, code", [("9", 410, "changes_gone"), ("2.0", 410, "changes_gone"),
-                                                 ("x", 400, "parameter_invalid"), ("-1", 400, "parameter_invalid")])
-def test_a_clock_that_cannot_be_followed_from(start, since, status, code):
+def test_who_follows_from_the_clock_of_a_list_misses_nothing(start):
+    """Settings are made as fast as they can while somebody reads one, none, or all of them: what an answer does not have
+    was changed after its clock, and what it has was not."""
+    server = start(shards=2)
+    token = admin(server)
+    made, seen, stop = [], [], threading.Event()
+
+    def write(number):
+        with Http(server) as http:
+            for count in range(300):
+                made.append(f"{number}-{count}")
+                assert http.request("PUT", f"/v1/settings/{made[-1]}", b"", token=token, check=False).status == 200
+
+    def read():
+        with Http(server) as http:
+            while not stop.is_set():
+                answer = http.get("/v1/settings?limit=1000", check=False)
+                seen.append((answer, {one["key"] for one in answer.json["settings"]}, None))
+                for key in made[-3:]:
+                    answer = http.get(f"/v1/settings/{key}", check=False)
+                    seen.append((answer, {key} if answer.status == 200 else set(), {key}))
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    reader = threading.Thread(target=read)
+    for thread in [*writers, reader]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    reader.join()
+    with Http(server) as follower:
+        assert follower.follow(since=1).status == 200
+        clocks = {event["data"]["key"]: int(event["id"].split(".")[1])
+                  for event in (follower.event() for _ in range(900))}
+    assert len(seen) > 50
+    for answer, has, about in seen:
+        clock = int(answer.header("herald-clock").split(".")[1])
+        assert all(clocks[key] <= clock for key in has)
+        assert all(clocks[key] > clock for key in (about or clocks.keys()) - has), answer
+
+
+@pytest.mark.parametrize("field", ["since", "Last-Event-ID"])
+@pytest.mark.parametrize("clock, status", [("9", 410), ("2.0", 410), ("x", 400), ("-1", 400)])
+def test_a_clock_that_cannot_be_followed_from(start, clock, status, field):
     server = start()
     with Http(server) as http:
-        answer = http.follow(since=since)
-        assert (answer.status, answer.code) == (status, code)
+        answer = http.follow(since=clock) if field == "since" else http.follow(since=0, Last_Event_ID=clock)
+        malformed = "parameter_invalid" if field == "since" else "header_invalid"
+        assert (answer.status, answer.code) == (status, "changes_gone" if status == 410 else malformed)
+        assert answer.json["field"] == field
         assert http.get("/health/live").status == 200
 
 
@@ -215,9 +266,81 @@ def test_an_account_that_changes_is_told_no_more(start):
             follower.event()
 
 
+def test_an_admin_whose_token_is_revoked_is_told_no_more(start):
+    """Nothing of what came after it, however fast that came. Other admins are."""
+    server = start("--directory", "admin", shards=2)
+    tokens = [control(server, command="token_add", label="one") for _ in range(2)]
+    other = admin(server)
+    for one in tokens:
+        with Http(server) as http, Http(server) as follower, Http(server) as stays:
+            assert follower.follow(Authorization=f"Bearer {one['token']}").status == 200
+            assert stays.follow(Authorization=f"Bearer {other}").status == 200
+            _, user = create(http)
+            assert follower.event()["data"]["login"] == user[0]
+            assert control(server, command="token_revoke", id=one["id"])["ok"]
+            created = [create(http)[1][0] for _ in range(20)]
+            with pytest.raises(Closed):
+                raise AssertionError(follower.event())
+            assert [stays.event()["event"] for _ in range(2)] == ["create", "token_revoke"]
+            assert [stays.event()["data"]["login"] for _ in range(20)] == created
+            assert http.get("/v1/changes", token=one["token"]).code == "credentials_wrong"
+
+
+def test_who_may_follow_no_more_is_told_no_more(start, tmp_path):
+    conf = tmp_path / "herald.conf"
+    conf.write_text("directory = public\n")
+    server = start("-c", conf, shards=1)
+    bearer = "Bearer " + admin(server)
+    with Http(server) as http, Http(server) as stays:
+        _, user = create(http, new_secret())
+        basic = "Basic " + base64.b64encode(":".join(user).encode()).decode()
+        assert stays.follow(Authorization=bearer).status == 200
+        for directory, who in (("authenticated", {}), ("admin", {"Authorization": basic})):
+            with Http(server) as follower:
+                assert follower.follow(**who).status == 200
+                assert b"retry" in follower.chunk()
+                conf.write_text(f"directory = {directory}\n")
+                server.signal(1)
+                follower.ends()
+        login = create(http)[1][0]
+        assert stays.event()["data"]["login"] == login
+
+
+def test_a_revoked_token_changes_nothing_more(start):
+    """Not even what it asked for before, and what waits for a password to be hashed."""
+    server = start(hash_threads=1, shards=1)
+    token = control(server, command="token_add", label="one")
+    with Http(server) as http:
+        paths = [create(http)[0] for _ in range(60)]
+
+        def waiting():
+            text = http.get("/metrics").body.decode()
+            return int(re.search(r"^herald_hash_waiting (\d+)$", text, re.M)[1])
+        asked = [Http(server) for _ in paths]
+        for path, connection in zip(paths, asked):
+            body = json.dumps({"password": new_secret()})
+            connection.send(f"PATCH {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token['token']}\r\n"
+                            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+        eventually(lambda: waiting() > 10, "passwords wait to be hashed")
+        assert control(server, command="token_revoke", id=token["id"])["ok"]
+        answers = [connection.answer("PATCH") for connection in asked]
+        assert {answer.status for answer in answers} <= {200, 401}
+        done = sum(answer.status == 200 for answer in answers)
+        assert any("meanwhile" in answer.json["detail"] for answer in answers if answer.status == 401)
+        with Http(server) as follower:
+            assert follower.follow(since=0).status == 200
+            kinds = [follower.event()["event"] for _ in range(1 + 60 + done + 1)]
+        assert kinds == ["token_add"] + ["create"] * 60 + ["modify"] * done + ["token_revoke"]
+        assert http.get("/v1/settings").header("herald-clock") == f"1.{len(kinds)}"
+
+
 def test_head_of_the_change_log_follows_nothing(start):
     server = start()
     with Http(server) as http:
+        with Http(server) as follower:
+            names = [[name for name, _ in head.headers if name != "date"] for head in
+                     (follower.follow(since=0), http.request("HEAD", "/v1/changes?since=0"))]
+            assert names[0] == names[1]  # as that of a GET, and no length
         answer = http.request("HEAD", "/v1/changes?since=0")
         assert (answer.status, answer.header("content-type")) == (200, "text/event-stream")
         create(http)  # the connection goes on, and hears nothing of that but its own answer

@@ -175,6 +175,15 @@ def test_heads_that_are_refused(http, line, status):
     http.ends()
 
 
+@pytest.mark.parametrize("line, status", [("HEAD / HTTP/1.1\r\n\r\n", 400), ("HEAD / HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n", 417)])
+def test_a_head_that_is_refused_gets_no_body(http, line, status):
+    http.send(line)
+    answer = http.answer("HEAD")
+    assert (answer.status, answer.header("connection")) == (status, "close")
+    assert int(answer.header("content-length")) > 0  # that of the body that a GET would get
+    http.ends()
+
+
 def test_http_1_0_is_answered_and_closed(http):
     http.send("GET /health/live HTTP/1.0\r\n\r\n")
     answer = http.answer()

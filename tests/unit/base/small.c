@@ -176,6 +176,8 @@ static void identifiers_are_read_back_in_either_case(void **state) {
     assert_memory_equal(uuid.bytes, bytes, sizeof bytes);
     uuid_format(&uuid, written);
     assert_string_equal(written, text);
+    assert_false(uuid_is_nil(&uuid));
+    assert_true(uuid_is_nil(&(struct uuid){0}));
     assert_true(uuid_parse(STR("00112233-4455-4677-8899-AABBCCDDEEFF"), &uuid));
     assert_memory_equal(uuid.bytes, bytes, sizeof bytes);
 }

@@ -128,6 +128,10 @@ static void the_bytes_of_the_others_are_these(void **state) {
     EXPECT_BYTES(&unset, "\x02\x05\0"
                          "\x01\0\0\0\0\0\0\0\x03\0k/1");
 
+    memset(unset.admin.bytes, 0xff, sizeof unset.admin.bytes); // and one that an admin asked for
+    EXPECT_BYTES(&unset, "\x02\x05\x08"
+                         "\x01\0\0\0\0\0\0\0" OF_16("\xff") "\x03\0k/1");
+
     struct change add = {.kind = CHANGE_TOKEN_ADD, .at_ms = 1, .label = "ci"};
     memset(add.uuid.bytes, 0xaa, sizeof add.uuid.bytes);
     memset(add.token.bytes, 0xee, sizeof add.token.bytes);
@@ -180,6 +184,7 @@ static struct change nth(unsigned i) {
     strcpy(change.label, "for backups");
     memset(&change.token, 0x55, sizeof change.token);
     if (i < 14) strcpy(change.request.key, "7f3c");
+    if (i >= 7 && i < 14) memset(&change.admin, 0x66, sizeof change.admin);
     return change;
 }
 
@@ -199,6 +204,8 @@ static void every_kind_survives(void **state) {
         assert_int_equal(decoded.kind, change.kind);
         assert_int_equal(decoded.expects, change.expects);
         assert_string_equal(decoded.request.key, change.request.key);
+        bool of_token = change.kind == CHANGE_TOKEN_ADD || change.kind == CHANGE_TOKEN_REVOKE;
+        assert_int_equal(uuid_is_nil(&decoded.admin), of_token || uuid_is_nil(&change.admin));
         if (change.kind == CHANGE_SETTING_PUT) assert_true(str_equal(decoded.value, change.value));
         buf_free(&encoded);
         buf_free(&again);
@@ -226,9 +233,16 @@ static void keys_of_settings_are_printable_ascii(void **state) {
     memset(longest, 'k', sizeof longest);
     assert_true(setting_key_valid(STR("chat/motd")));
     assert_true(setting_key_valid(STR("!~")));
+    assert_true(setting_key_valid(STR("...")));
+    assert_true(setting_key_valid(STR("a./.b/c..d//e")));
     assert_true(setting_key_valid((struct str){longest, CHANGE_SETTING_MAX}));
     assert_false(setting_key_valid((struct str){longest, CHANGE_SETTING_MAX + 1}));
     assert_false(setting_key_valid(STR("")));
+    assert_false(setting_key_valid(STR(".")));
+    assert_false(setting_key_valid(STR("..")));
+    assert_false(setting_key_valid(STR("a/..")));
+    assert_false(setting_key_valid(STR("./a")));
+    assert_false(setting_key_valid(STR("a/../b")));
     assert_false(setting_key_valid(STR("a b")));
     assert_false(setting_key_valid(STR("a\0b")));
     assert_false(setting_key_valid(STR("a\x7f")));
@@ -279,7 +293,7 @@ static void other_versions_kinds_lengths_and_texts_are_refused(void **state) {
     } wrong[] = {
         {14, 0, 0},     {14, 0, 1},     {14, 0, 3},    // version
         {14, 1, 0},     {14, 1, 8},     {14, 1, 0xff}, // kind
-        {14, 2, 8},     {14, 2, 0x84},                 // flags that are none
+        {14, 2, 16},    {14, 2, 0x84},                 // flags that are none
         {14, 2, 5},                                    // a creation expects nothing
         {16, 2, 5},                                    // a deletion has no secret
         {14, 27, 0xff}, {14, 28, 4},                   // length of the login
@@ -297,6 +311,18 @@ static void other_versions_kinds_lengths_and_texts_are_refused(void **state) {
         if (change_decode(buf_str(&encoded), &decoded) != -1) fail_msg("row %zu is accepted", i);
         buf_free(&encoded);
     }
+}
+
+// "k", set by the admin whose id is that; of a token's kinds nobody is asked.
+static void an_admin_is_somebody_and_not_asked_of_tokens(void **state) {
+    (void)state;
+    static const char by[] = "\x02\x05\x08\x01\0\0\0\0\0\0\0" OF_16("\x01") "\x01\0k";
+    static const char nil[] = "\x02\x05\x08\x01\0\0\0\0\0\0\0" OF_16("\0") "\x01\0k";
+    static const char revoke[] = "\x02\x07\x08\x01\0\0\0\0\0\0\0" OF_16("\x01") OF_16("\x02");
+    struct change decoded;
+    assert_int_equal(change_decode((struct str){by, sizeof by - 1}, &decoded), 0);
+    assert_int_equal(change_decode((struct str){nil, sizeof nil - 1}, &decoded), -1);
+    assert_int_equal(change_decode((struct str){revoke, sizeof revoke - 1}, &decoded), -1);
 }
 
 static void a_text_that_would_not_fit_is_refused(void **state) {
@@ -353,6 +379,7 @@ int main(void) {
         cmocka_unit_test(every_shorter_one_is_refused_without_a_look_beyond_its_end),
         cmocka_unit_test(a_byte_too_many_is_refused),
         cmocka_unit_test(other_versions_kinds_lengths_and_texts_are_refused),
+        cmocka_unit_test(an_admin_is_somebody_and_not_asked_of_tokens),
         cmocka_unit_test(a_text_that_would_not_fit_is_refused),
         cmocka_unit_test(whatever_decodes_encodes_to_the_same_bytes),
     };
