@@ -98,6 +98,11 @@ static int write_stream(const struct gateway *gateway, struct buf *out) {
     rc |= one(out, "herald_stream_activities_total", "counter", "Activities accepted", gauges.activities);
     rc |= one(out, "herald_stream_deliveries_total", "counter", "Activities handed to a client's socket",
               gauges.deliveries);
+    rc |= one(out, "herald_logins_failed_total", "counter",
+              "Logins with a wrong name or password, over the stream and over HTTP", gauges.logins_failed);
+    rc |= one(out, "herald_logins_delayed_total", "counter",
+              "Logins that were held back, or told to wait, after others from there had failed",
+              gauges.logins_delayed);
     rc |= one(out, "herald_hash_waiting", "gauge", "Passwords that wait to be hashed or verified",
               gauges.hash_waiting);
     rc |=

@@ -12,6 +12,7 @@
 #define WRONG "unknown user or wrong secret" // one sentence for both
 
 static void on_answer(struct mail *mail, void *shard);
+static void desk_go_on(struct desk *desk, const struct address *from);
 
 // --- answering
 // ----------------------------------------------------------------------------------------------
@@ -55,14 +56,29 @@ void desk_login_ok(struct desk *desk, struct request *request) {
         desk_busy(request);
 }
 
+static void desk_count(atomic_uint_fast64_t *counter) {
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 static void desk_login_failed(struct desk *desk, struct request *request) {
     throttle_login_failed(desk->throttle, address_key(&request->from), request->login.fold,
                           loop_now(desk->stream->loop));
+    desk_count(&desk->stream->hub.counters.logins_failed);
     desk_answer(request, VERDICT_WRONG, "", WRONG);
 }
 
 void desk_busy(struct request *request) {
     desk_answer(request, VERDICT_BUSY, "", "the server has too much to do just now; try again in a moment");
+}
+
+// A request that is kept may outlive its client: as many may be as may wait to be hashed. False: answered.
+static bool desk_may_keep(struct desk *desk, struct request *request) {
+    if (desk->held_count >= desk->stream->settings.hash_queue) {
+        desk_busy(request);
+        return false;
+    }
+    desk->held_count++;
+    return true;
 }
 
 // --- LOGIN
@@ -81,27 +97,35 @@ static void verify_done(struct mail *mail, void *context) {
     struct stream *stream = context;
     struct desk *desk = stream->desk;
     struct request *request = job_request((struct job *)mail);
+    struct address from = request->from;
     desk->jobs--;
+    throttle_login_end(desk->throttle, address_key(&from), request->login.fold);
     if (!request->worked) {
         desk_busy(request); // the pool is closing
-        return;
-    }
-    if (!request->verified) {
+    } else if (!request->verified) {
         desk_login_failed(desk, request);
-        return;
+    } else {
+        verified_add(desk->verified, &request->account.uuid, request->account.credential_version,
+                     buf_str(&request->secret), loop_now(stream->loop));
+        desk_login_ok(desk, request);
     }
-    verified_add(desk->verified, &request->account.uuid, request->account.credential_version,
-                 buf_str(&request->secret), loop_now(stream->loop));
-    desk_login_ok(desk, request);
+    desk_go_on(desk, &from);
 }
 
 static void desk_verify(struct desk *desk, struct request *request) {
+    struct address_key from = address_key(&request->from);
+    if (throttle_login_room(desk->throttle, from, request->login.fold) != THROTTLE_ROOM) {
+        if (desk_may_keep(desk, request)) DL_APPEND(desk->queued, request);
+        return;
+    }
     request->job =
         (struct job){.home = desk->stream->mailbox, .work = verify_work, .mail.deliver = verify_done};
-    if (pool_submit(desk->pool, &request->job))
-        desk->jobs++;
-    else
+    if (!pool_submit(desk->pool, &request->job)) {
         desk_busy(request);
+        return;
+    }
+    throttle_login_begin(desk->throttle, from, request->login.fold, loop_now(desk->stream->loop));
+    desk->jobs++;
 }
 
 void desk_login_account(struct desk *desk, struct request *request) {
@@ -134,13 +158,8 @@ static void desk_login_now(struct desk *desk, struct request *request) {
     }
 }
 
-// A request that is held may outlive its client: as many may be held as may wait to be hashed.
 static void desk_hold(struct desk *desk, struct request *request, uint64_t delay_ms) {
-    if (desk->held_count >= desk->stream->settings.hash_queue) {
-        desk_busy(request);
-        return;
-    }
-    desk->held_count++;
+    if (!desk_may_keep(desk, request)) return;
     request->due_ms = loop_now(desk->stream->loop) + delay_ms;
     DL_APPEND(desk->held, request);
 }
@@ -151,18 +170,40 @@ static void desk_wait(struct request *request, uint64_t wait_ms) {
 }
 
 static void desk_login(struct desk *desk, struct request *request) {
+    if (desk->stopping) {
+        desk_busy(request);
+        return;
+    }
     if (login_parse(buf_str(&request->username), &request->login, NULL) != 0) {
         // No account can have this name; what follows treats it like any unknown one.
         memset(&request->login, 0, sizeof request->login);
     }
     uint64_t delay = throttle_login_delay(desk->throttle, address_key(&request->from), request->login.fold,
                                           loop_now(desk->stream->loop));
+    if (delay > 0) desk_count(&desk->stream->hub.counters.logins_delayed);
     if (delay > 0 && request->kind == REQUEST_VERIFY)
         desk_wait(request, delay);
     else if (delay > 0)
         desk_hold(desk, request, delay);
     else
         desk_login_now(desk, request);
+}
+
+// One of that address has been decided: those that waited for it begin anew, in their order, as far as there
+// is room. (Now they may have to wait for a time, or the secret is known to be right.)
+static void desk_go_on(struct desk *desk, const struct address *from) {
+    struct address_key key = address_key(from);
+    struct request *request, *next;
+    DL_FOREACH_SAFE(desk->queued, request, next) {
+        struct address_key its = address_key(&request->from);
+        if (memcmp(&its, &key, sizeof key) != 0) continue;
+        enum throttle_room room = throttle_login_room(desk->throttle, key, request->login.fold);
+        if (room == THROTTLE_ADDRESS_FULL) return;
+        if (room == THROTTLE_PAIR_FULL) continue;
+        DL_DELETE(desk->queued, request);
+        desk->held_count--;
+        desk_login(desk, request);
+    }
 }
 
 static void desk_allowance(struct desk *desk, struct request *request) {
@@ -276,10 +317,7 @@ void desk_tick(struct desk *desk, uint64_t now_ms) {
         if (request->due_ms > now_ms && !desk->stopping) continue;
         DL_DELETE(desk->held, request);
         desk->held_count--;
-        if (desk->stopping)
-            desk_busy(request);
-        else
-            desk_login(desk, request); // asked again: others may have failed meanwhile
+        desk_login(desk, request); // asked again: others may have failed meanwhile
     }
     if (!desk->stopping) settle_ripe(desk, now_ms);
 }

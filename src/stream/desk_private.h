@@ -13,12 +13,13 @@ struct desk {
     struct pool *pool;
     struct throttle *throttle;
     struct verified *verified;
-    struct request *held; // by the throttle
-    size_t held_count;
-    size_t jobs;        // verifications on the pool
-    size_t settling;    // accounts being made
-    size_t registering; // REGISTERs not answered yet
-    bool settling_ripe; // one of them in the background
+    struct request *held;   // by the throttle, until a time
+    struct request *queued; // by the throttle, until one of their address that is being verified is decided
+    size_t held_count;      // of both
+    size_t jobs;            // verifications on the pool
+    size_t settling;        // accounts being made
+    size_t registering;     // REGISTERs not answered yet
+    bool settling_ripe;     // one of them in the background
     bool stopping;
 };
 

@@ -112,6 +112,8 @@ void stream_gauges(const struct stream *stream, struct stream_gauges *gauges) {
                                      .links = atomic_load(&hub->links),
                                      .activities = reel_count(hub->reel),
                                      .deliveries = atomic_load(&hub->counters.deliveries),
+                                     .logins_failed = atomic_load(&hub->counters.logins_failed),
+                                     .logins_delayed = atomic_load(&hub->counters.logins_delayed),
                                      .hash_waiting = pool_waiting(stream->desk->pool)};
     for (unsigned i = 0; i < hub->shard_count; i++)
         gauges->listeners += atomic_load(&hub->shards[i]->listeners);

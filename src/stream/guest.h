@@ -61,6 +61,7 @@ enum said stream_say(struct stream *stream, unsigned shard, const struct speaker
 struct stream_gauges {
     uint64_t connections; // of all kinds; read without order
     uint64_t listeners, links, activities, deliveries;
+    uint64_t logins_failed, logins_delayed; // of all kinds; delayed: also who was told to wait
     uint64_t hash_waiting;
     uint64_t closed[CLOSE_COUNT];
     struct timing fanout; // from an append to its having been sent to those that take it

@@ -21,6 +21,7 @@ struct shard;
 struct hub_counters {
     atomic_uint_fast64_t activities, deliveries;
     atomic_uint_fast64_t closed[CLOSE_COUNT]; // by reason
+    atomic_uint_fast64_t logins_failed, logins_delayed;
 };
 
 struct hub {

@@ -1,7 +1,7 @@
 // Slowing down guessers and flooders.
 //
 //   address, fold ──► pairs     ┐ failures, when the last was ──► how long the next attempt waits
-//   address ────────► addresses ┘                                 (the longer of the two)
+//   address ────────► addresses ┘ attempts under way              (the longer of the two)
 //   address ────────► buckets     an allowance that fills with time
 //
 // A name is not kept: entries are found by a digest under a key of this process, so they are of one size
@@ -24,8 +24,9 @@
 
 struct entry {
     struct secret_digest digest;
-    uint64_t at_ms;  // of the last failure; when `allowance` was true
-    uint64_t amount; // failures; allowance in 1/60000 of a registration, so that it fills by whole numbers
+    uint64_t at_ms;     // of the last failure; when `allowance` was true
+    uint64_t amount;    // failures; allowance in 1/60000 of a registration, so that it fills by whole numbers
+    uint64_t under_way; // attempts that are being verified
     struct entry *prev, *next;
     UT_hash_handle hh;
 };
@@ -90,9 +91,18 @@ static uint64_t since(uint64_t then_ms, uint64_t now_ms) {
     return now_ms > then_ms ? now_ms - then_ms : 0;
 }
 
-// Drops what has meant nothing for `forget_ms`; the list is in that order.
+// What has meant nothing for so long is dropped, but that attempts are under way.
+static void forget(struct table *table, struct entry *entry, uint64_t now_ms) {
+    entry->amount = 0;
+    if (entry->under_way > 0)
+        touch(table, entry, now_ms);
+    else
+        drop(table, entry);
+}
+
+// Forgets what has meant nothing for `forget_ms`; the list is in that order.
 static void sweep(struct table *table, uint64_t forget_ms, uint64_t now_ms) {
-    while (table->list && since(table->list->at_ms, now_ms) >= forget_ms) drop(table, table->list);
+    while (table->list && since(table->list->at_ms, now_ms) >= forget_ms) forget(table, table->list, now_ms);
 }
 
 // `fold` NULL: the address alone.
@@ -120,10 +130,10 @@ static uint64_t left_to_wait(struct throttle *throttle, struct table *table,
     if (!entry) return 0;
     uint64_t passed = since(entry->at_ms, now_ms);
     if (passed >= forget_after(throttle)) {
-        drop(table, entry);
+        forget(table, entry, now_ms);
         return 0;
     }
-    if (entry->amount < free_failures) return 0;
+    if (entry->amount == 0 || entry->amount < free_failures) return 0;
     uint64_t delay = throttle->limits.delay_ms, most = throttle->limits.delay_max_ms;
     for (uint64_t more = entry->amount - free_failures; more > 0 && delay > 0 && delay < most; more--)
         delay = delay > most / 2 ? most : delay * 2;
@@ -138,6 +148,46 @@ uint64_t throttle_login_delay(struct throttle *throttle, struct address_key from
     uint64_t a = left_to_wait(throttle, &throttle->pairs, &pair, free_failures, now_ms);
     uint64_t b = left_to_wait(throttle, &throttle->addresses, &address, free_failures * PER_ADDRESS, now_ms);
     return a > b ? a : b;
+}
+
+static bool is_full(const struct table *table, const struct secret_digest *digest, uint64_t free_failures) {
+    const struct entry *entry = find(table, digest);
+    if (!entry) return false;
+    uint64_t free_now = entry->amount < free_failures ? free_failures - entry->amount : 1;
+    return entry->under_way >= free_now;
+}
+
+enum throttle_room throttle_login_room(struct throttle *throttle, struct address_key from, const char *fold) {
+    uint64_t free_failures = throttle->limits.free_failures;
+    struct secret_digest pair = digest_of(throttle, from, fold), address = digest_of(throttle, from, NULL);
+    if (is_full(&throttle->addresses, &address, free_failures * PER_ADDRESS)) return THROTTLE_ADDRESS_FULL;
+    return is_full(&throttle->pairs, &pair, free_failures) ? THROTTLE_PAIR_FULL : THROTTLE_ROOM;
+}
+
+static void count_begun(struct table *table, const struct secret_digest *digest, uint64_t now_ms) {
+    struct entry *entry = find(table, digest);
+    if (!entry && (entry = add(table, digest))) touch(table, entry, now_ms);
+    if (entry) entry->under_way++; // else memory is out: this one is free
+}
+
+static void count_ended(struct table *table, const struct secret_digest *digest) {
+    struct entry *entry = find(table, digest);
+    if (!entry || entry->under_way == 0) return; // it has made room, or had not been counted
+    entry->under_way--;
+    if (entry->under_way == 0 && entry->amount == 0) drop(table, entry);
+}
+
+void throttle_login_begin(struct throttle *throttle, struct address_key from, const char *fold,
+                          uint64_t now_ms) {
+    struct secret_digest pair = digest_of(throttle, from, fold), address = digest_of(throttle, from, NULL);
+    count_begun(&throttle->pairs, &pair, now_ms);
+    count_begun(&throttle->addresses, &address, now_ms);
+}
+
+void throttle_login_end(struct throttle *throttle, struct address_key from, const char *fold) {
+    struct secret_digest pair = digest_of(throttle, from, fold), address = digest_of(throttle, from, NULL);
+    count_ended(&throttle->pairs, &pair);
+    count_ended(&throttle->addresses, &address);
 }
 
 static void count_failure(struct throttle *throttle, struct table *table, const struct secret_digest *digest,
@@ -160,7 +210,9 @@ void throttle_login_failed(struct throttle *throttle, struct address_key from, c
 void throttle_login_succeeded(struct throttle *throttle, struct address_key from, const char *fold) {
     struct secret_digest pair = digest_of(throttle, from, fold);
     struct entry *entry = find(&throttle->pairs, &pair);
-    if (entry) drop(&throttle->pairs, entry);
+    if (!entry) return;
+    entry->amount = 0;
+    if (entry->under_way == 0) drop(&throttle->pairs, entry);
 }
 
 // --- registrations --------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@
 // attempt waits delay, 2·delay, 4·delay ... up to delay_max before it is looked at; per address alone the
 // same after ten times as many. A success clears its address-and-name pair. Failures are forgotten after
 // delay_max without a new one, one minute at least. Nobody can lock a name out from elsewhere.
+// Attempts that are being verified may fail, too: no more are under way together than may fail without a
+// delay, and one at least. Otherwise many at once would all be free.
 // Registrations: a token bucket per address, `per_minute` a minute, as many at once.
 #pragma once
 
@@ -30,6 +32,13 @@ void throttle_set_limits(struct throttle *throttle, const struct throttle_limits
 // since the last failure counts as waited, so asking again after the wait says 0 unless another one failed.
 uint64_t throttle_login_delay(struct throttle *throttle, struct address_key from, const char *fold,
                               uint64_t now_ms);
+enum throttle_room { THROTTLE_ROOM, THROTTLE_PAIR_FULL, THROTTLE_ADDRESS_FULL };
+// May one more be verified beside those that are? Then it is begun, and ended before what became of it is
+// told.
+enum throttle_room throttle_login_room(struct throttle *throttle, struct address_key from, const char *fold);
+void throttle_login_begin(struct throttle *throttle, struct address_key from, const char *fold,
+                          uint64_t now_ms);
+void throttle_login_end(struct throttle *throttle, struct address_key from, const char *fold);
 void throttle_login_failed(struct throttle *throttle, struct address_key from, const char *fold,
                            uint64_t now_ms);
 void throttle_login_succeeded(struct throttle *throttle, struct address_key from, const char *fold);

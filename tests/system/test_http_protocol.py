@@ -1,5 +1,7 @@
 """HTTP/1.1 as bytes on a real connection: framing, limits, deadlines, what ends a connection."""
 
+import base64
+import re
 import select
 import socket
 import threading
@@ -9,6 +11,7 @@ import pytest
 from herald_harness import Closed, Deadline, Http, Server, admin, eventually, frozen, new_name, new_secret, reserve_port
 from herald_harness.server import is_sanitized
 
+NOBODY = "00000000-0000-4000-8000-000000000000"
 GET = "GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
@@ -357,6 +360,70 @@ def test_guessing_is_slowed_by_address_and_name_and_locks_nobody_out_from_elsewh
         late.send_login(*user)
         with pytest.raises(AssertionError):
             late.receive_line(0.3)
+
+
+def metric(server, name):
+    with Http(server, source="127.0.0.9") as http:
+        return int(re.search(rf"^herald_{name} (\d+)$", http.get("/metrics").body.decode(), re.M)[1])
+
+
+def guesses(server, user, count, right=()):
+    """So many PATCHes at once, each on a connection of its own, with the right password or a wrong one: the answers."""
+    asked = [Http(server) for _ in range(count)]
+    for number, http in enumerate(asked):
+        secret = user[1] if number in right else new_secret()
+        basic = base64.b64encode(f"{user[0]}:{secret}".encode()).decode()
+        http.send(f"DELETE /v1/identities/{NOBODY} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {basic}\r\n\r\n")
+    answers = [http.answer() for http in asked]
+    for http in asked:
+        http.close()
+    return answers
+
+
+def test_guessing_at_once_is_as_slow_as_one_by_one(start):
+    server = start(login_failures=3, login_delay="1m", login_delay_max="1m")
+    with Http(server) as http:
+        user = (new_name("user"), new_secret())
+        assert http.post("/v1/identities", {"login": user[0], "password": user[1]}).status == 201
+    tried = [answer.code for answer in guesses(server, user, 60)]
+    assert sorted(set(tried)) == ["credentials_wrong", "too_many_requests"]
+    assert tried.count("credentials_wrong") == 3 == metric(server, "logins_failed_total")
+    # The stream counts with it, and waits by itself: nobody of these is looked at.
+    for number in range(20):
+        server.client().send_login(user[0], f"guess {number}")
+    eventually(lambda: metric(server, "logins_delayed_total") == 57 + 20, "they are held")
+    assert metric(server, "logins_failed_total") == 3
+
+
+def test_who_is_right_at_once_only_waits_in_line(start):
+    """Of one account, and of more than may be under way for an address; also behind one that is wrong."""
+    server = start(login_failures=2, login_delay="1m", login_delay_max="1m", registers_per_minute=0)
+    users = [(new_name("user"), new_secret()) for _ in range(30)]
+    with Http(server) as http:
+        for login, password in users:
+            assert http.post("/v1/identities", {"login": login, "password": password}).status == 201
+    answers = guesses(server, users[0], 40, range(40))
+    assert {answer.code for answer in answers} == {"forbidden"}  # it is who it says, and not that account
+    clients = [server.client() for _ in users]
+    for client, user in zip(clients, users):
+        client.send_login(*user)
+    for client in clients:
+        client.expect("LOGIN_SUCCESS")
+    answers = guesses(server, users[1], 10, range(1, 10))
+    assert [answer.code for answer in answers].count("credentials_wrong") == 1
+    assert {answer.code for answer in answers} == {"credentials_wrong", "forbidden"}
+
+
+def test_who_waits_in_line_is_answered_when_the_server_stops(start):
+    server = start(login_failures=1, hash_threads=1, shards=1)
+    user = (new_name("user"), new_secret())
+    with Http(server) as http:
+        assert http.post("/v1/identities", {"login": user[0], "password": user[1]}).status == 201
+    clients = [server.client() for _ in range(50)]
+    for number, client in enumerate(clients):
+        client.send_login(user[0], f"guess {number}")
+    eventually(lambda: metric(server, "connections") >= 50, "all are there")
+    server.stop()
 
 
 def test_the_work_does_not_tell_which_accounts_exist(start):

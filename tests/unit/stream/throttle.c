@@ -135,6 +135,77 @@ static void a_longer_delay_is_remembered_for_longer(void **state) {
     throttle_close(throttle);
 }
 
+static unsigned begin_all(struct throttle *throttle, struct address_key from, const char *fold,
+                          uint64_t now) {
+    unsigned begun = 0;
+    while (begun < 1000 && throttle_login_room(throttle, from, fold) == THROTTLE_ROOM) {
+        throttle_login_begin(throttle, from, fold, now);
+        begun++;
+    }
+    return begun;
+}
+
+static void no_more_are_under_way_than_may_fail_freely(void **state) {
+    (void)state;
+    struct throttle *throttle = begin();
+    assert_int_equal(begin_all(throttle, HERE, "alice", 0), 3);
+    assert_int_equal(throttle_login_room(throttle, HERE, "alice"), THROTTLE_PAIR_FULL);
+    assert_int_equal(throttle_login_delay(throttle, HERE, "alice", 0), 0); // none has failed yet
+    assert_int_equal(throttle_login_room(throttle, HERE, "bob"), THROTTLE_ROOM);
+    assert_int_equal(throttle_login_room(throttle, THERE, "alice"), THROTTLE_ROOM);
+    for (unsigned failures = 1; failures <= 5; failures++) { // and one at least, for its delay is over then
+        throttle_login_end(throttle, HERE, "alice");
+        guess(throttle, HERE, "alice", 1, 0);
+        assert_int_equal(begin_all(throttle, HERE, "alice", 0), failures == 3 || failures > 3);
+    }
+    throttle_close(throttle);
+}
+
+static void a_success_makes_room(void **state) {
+    (void)state;
+    struct throttle *throttle = begin();
+    guess(throttle, HERE, "alice", 2, 0);
+    assert_int_equal(begin_all(throttle, HERE, "alice", 0), 1);
+    throttle_login_end(throttle, HERE, "alice");
+    throttle_login_succeeded(throttle, HERE, "alice");
+    assert_int_equal(begin_all(throttle, HERE, "alice", 0), 3);
+    throttle_login_end(throttle, HERE, "alice");
+    throttle_login_succeeded(throttle, HERE, "alice"); // two are under way still
+    assert_int_equal(begin_all(throttle, HERE, "alice", 0), 1);
+    throttle_close(throttle);
+}
+
+static void an_address_has_ten_times_as_many_under_way(void **state) {
+    (void)state;
+    char name[8];
+    struct throttle *throttle = begin();
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(name, sizeof name, "user%u", i);
+        assert_int_equal(begin_all(throttle, HERE, name, 0), 3);
+    }
+    assert_int_equal(throttle_login_room(throttle, HERE, "alice"), THROTTLE_ADDRESS_FULL);
+    assert_int_equal(throttle_login_room(throttle, HERE_V6, "alice"), THROTTLE_ROOM);
+    throttle_login_end(throttle, HERE, "user7");
+    assert_int_equal(begin_all(throttle, HERE, "alice", 0), 1);
+    throttle_close(throttle);
+}
+
+static void who_is_under_way_is_not_forgotten_but_the_failures_are(void **state) {
+    (void)state;
+    struct throttle *throttle = begin();
+    assert_int_equal(begin_all(throttle, HERE, "alice", 0), 3);
+    guess(throttle, HERE, "alice", 5, 0);
+    guess(throttle, THERE, "bob", 1, 70000); // which sweeps
+    assert_int_equal(throttle_login_delay(throttle, HERE, "alice", 70000), 0);
+    assert_int_equal(throttle_login_room(throttle, HERE, "alice"), THROTTLE_PAIR_FULL);
+    for (int i = 0; i < 3; i++) throttle_login_end(throttle, HERE, "alice");
+    throttle_login_end(throttle, HERE, "alice"); // one too many: nothing happens
+    assert_int_equal(begin_all(throttle, HERE, "alice", 70000), 3);
+    assert_int_equal(throttle_login_delay(throttle, HERE, "alice", 200000), 0); // asked late, likewise
+    assert_int_equal(throttle_login_room(throttle, HERE, "alice"), THROTTLE_PAIR_FULL);
+    throttle_close(throttle);
+}
+
 static void odd_limits_are_survived(void **state) {
     (void)state;
     static const struct {
@@ -241,14 +312,16 @@ static void when_memory_is_out_it_goes_on(void **state) {
     for (long n = 1;; n++) {
         struct throttle *throttle = begin();
         fault_after(n);
-        for (uint32_t i = 0; i < 400; i++) {
+        for (uint32_t i = 0; i < 120; i++) {
+            throttle_login_begin(throttle, address(i), "alice", 0);
+            throttle_login_end(throttle, address(i), "alice");
             guess(throttle, address(i), "alice", 4, 0);
             (void)throttle_register(throttle, address(i), 0);
         }
         bool failed = fault_off();
         // Only the one entry that found no memory, or the one that made room for it, may be missing.
         unsigned wrong = 0;
-        for (uint32_t i = 0; i < 400; i++)
+        for (uint32_t i = 0; i < 120; i++)
             wrong += throttle_login_delay(throttle, address(i), "alice", 0) != 2000;
         assert_in_range(wrong, 0, failed ? 1 : 0);
         throttle_close(throttle);
@@ -267,6 +340,10 @@ int main(void) {
         cmocka_unit_test(a_success_clears_its_own_pair_only),
         cmocka_unit_test(failures_are_forgotten_after_a_quiet_minute),
         cmocka_unit_test(a_longer_delay_is_remembered_for_longer),
+        cmocka_unit_test(no_more_are_under_way_than_may_fail_freely),
+        cmocka_unit_test(a_success_makes_room),
+        cmocka_unit_test(an_address_has_ten_times_as_many_under_way),
+        cmocka_unit_test(who_is_under_way_is_not_forgotten_but_the_failures_are),
         cmocka_unit_test(odd_limits_are_survived),
         cmocka_unit_test(new_limits_hold_at_once),
         cmocka_unit_test(registrations_have_an_allowance_that_fills_with_time),
