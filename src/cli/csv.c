@@ -3,11 +3,20 @@
 
 #include <string.h>
 
+// A quote opens only at the beginning of a field, as in csv_parse. One that stands elsewhere is refused
+// there, with its own line; if it opened here, it would take the lines behind it along.
 size_t csv_measure(struct str text, bool last) {
     bool quoted = false;
+    char before = ',';
     for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '"') quoted = !quoted; // "" within quotes closes and opens again
-        if (text.ptr[i] == '\n' && !quoted) return i + 1;
+        char byte = text.ptr[i];
+        bool doubled = quoted && byte == '"' && i + 1 < text.len && text.ptr[i + 1] == '"';
+        if (byte == '\n' && !quoted) return i + 1;
+        if (doubled)
+            i++;
+        else if (byte == '"' && (quoted || before == ','))
+            quoted = !quoted;
+        before = byte;
     }
     return last ? text.len : 0;
 }

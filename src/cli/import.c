@@ -59,11 +59,15 @@ struct import {
 
 // --- words ----------------------------------------------------------------------------------------------
 
-static void refuse(struct import *import, uint64_t line, const char *why) {
+// Lines `from` to `to`: a quote that is left open has taken more than one along.
+static void refuse(struct import *import, uint64_t from, uint64_t to, const char *why) {
     import->mark.refused++;
     if (import->mark.refused > SAID_MOST) return;
     progress_hide(&import->progress);
-    say("line %" PRIu64 ": %s", line, why);
+    if (to > from)
+        say("lines %" PRIu64 " to %" PRIu64 ": %s", from, to, why);
+    else
+        say("line %" PRIu64 ": %s", from, why);
     if (import->mark.refused == SAID_MOST) say("further lines that are refused are only counted");
 }
 
@@ -188,7 +192,7 @@ static void read_one(struct import *import) {
     slot->waits = slot->busy = false;
     slot->fold[0] = '\0';
     if (slot->done) {
-        refuse(import, slot->line, err.text);
+        refuse(import, slot->line, import->reader.lines, err.text);
         return;
     }
     make_key(import, slot);
@@ -232,7 +236,7 @@ static void take_look(struct import *import, struct slot *slot) {
         return;
     }
     if (!is_same(import, slot))
-        refuse(import, slot->line, "the login is taken, by an identity with another name");
+        refuse(import, slot->line, slot->line, "the login is taken, by an identity with another name");
     finish(import, slot, is_same(import, slot) ? &import->mark.present : NULL);
 }
 
@@ -255,7 +259,7 @@ static void take_answer(struct import *import, struct slot *slot) {
     } else if (slot->ask.status == 201) {
         finish(import, slot, &import->mark.created);
     } else {
-        refuse(import, slot->line, refusal_words(import->api.parser, &slot->ask, &words));
+        refuse(import, slot->line, slot->line, refusal_words(import->api.parser, &slot->ask, &words));
         finish(import, slot, NULL);
     }
     buf_free(&words);

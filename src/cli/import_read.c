@@ -57,10 +57,29 @@ static int read_more(struct import_reader *reader, struct err *err) {
     return 0;
 }
 
+// A byte order mark at the beginning of a file is no part of its first record.
+static struct str without_mark(struct str text) {
+    bool marked = text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0;
+    return marked ? (struct str){text.ptr + 3, text.len - 3} : text;
+}
+
 static size_t measure(const struct import_reader *reader, struct str left) {
-    if (reader->format == WISH_FORMAT_CSV) return csv_measure(left, reader->eof);
+    if (reader->format == WISH_FORMAT_CSV) {
+        struct str text = reader->offset == 0 ? without_mark(left) : left;
+        size_t len = csv_measure(text, reader->eof);
+        return len > 0 || reader->eof ? len + (left.len - text.len) : 0;
+    }
     const char *end = left.len > 0 ? memchr(left.ptr, '\n', left.len) : NULL;
     return end ? (size_t)(end - left.ptr) + 1 : reader->eof ? left.len : 0;
+}
+
+static int is_too_long(const struct import_reader *reader, struct err *err) {
+    return err_set(
+        err, ERR_LIMIT, "line %llu: longer than %u bytes; %s", (unsigned long long)reader->lines + 1,
+        IMPORT_RECORD_MAX,
+        reader->format == WISH_FORMAT_CSV
+            ? "does a field begin with a quote that is not closed? If not, is it what --format says?"
+            : "is it what --format says?");
 }
 
 // 1: a record; 0: the end; -1: `err`.
@@ -71,8 +90,7 @@ static int take_record(struct import_reader *reader, struct str *record, struct 
             left = (struct str){reader->held.data + reader->at, reader->held.len - reader->at};
         size_t len = left.len > 0 ? measure(reader, left) : 0;
         if (len > IMPORT_RECORD_MAX || (len == 0 && left.len > IMPORT_RECORD_MAX))
-            return err_set(err, ERR_LIMIT, "line %llu: longer than %u bytes; is it what --format says?",
-                           (unsigned long long)reader->lines + 1, IMPORT_RECORD_MAX);
+            return is_too_long(reader, err);
         if (len > 0) {
             *record = (struct str){left.ptr, len};
             reader->at += len;
@@ -149,11 +167,9 @@ static enum import_result take_json(struct import_reader *reader, struct str tex
     return result;
 }
 
-// The first record of a CSV file names its columns; a byte order mark before it is none of theirs.
+// The first record of a CSV file names its columns.
 static int take_heading(struct import_reader *reader, struct str text, struct err *err) {
-    if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
-        text = (struct str){text.ptr + 3, text.len - 3};
-    if (csv_parse(text, &reader->row, err)) return -1;
+    if (csv_parse(without_mark(text), &reader->row, err)) return -1;
     for (int i = 0; i < COLUMNS; i++) {
         reader->columns[i] = ABSENT;
         for (size_t column = 0; column < reader->row.count; column++)

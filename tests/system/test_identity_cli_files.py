@@ -247,6 +247,25 @@ def test_lines_that_are_wrong_are_named_and_the_others_imported(run, tmp_path):
     assert done.returncode == REFUSED and "login,name,password" in done.stderr
 
 
+def test_a_quote_within_a_field_refuses_its_line_and_no_other(run, tmp_path):
+    path = tmp_path / "people.csv"
+    stem = new_id()
+    names = ["Ann", 'Bob 5" disk', "Cid", "Dan", 'Eve "E" X', *(f"Name {n}" for n in range(3000))]
+    path.write_text("login,name\n" + "".join(f"{stem}-{n},{name}\n" for n, name in enumerate(names)))
+    done = run("import", path, "--json")
+    assert done.returncode == REFUSED and summary(done) == {"created": 3003, "present": 0, "refused": 2}, done.stderr
+    assert re.findall(r"line (\d+): a quote stands within a field", done.stderr) == ["3", "6"]
+
+
+def test_a_quote_that_is_left_open_names_all_lines_it_has_taken_along(run, tmp_path):
+    path = tmp_path / "people.csv"
+    stem = new_id()
+    path.write_text(f'\ufeff"na""me\nof it",login,name\n,{stem}-1,Ann\n,{stem}-2,"Bob\n,{stem}-3,Cid\n,{stem}-4,"Dan"\n,{stem}-5,Eve\n')
+    done = run("import", path, "--json")
+    assert done.returncode == REFUSED and summary(done) == {"created": 2, "present": 0, "refused": 1}, done.stderr
+    assert "herald: lines 4 to 6: something follows the end of a quoted field\n" in done.stderr
+
+
 def test_of_two_records_with_one_login_the_first_counts(run, tmp_path):
     """Also when it takes longer, for it has a password to be hashed."""
     path = tmp_path / "people.jsonl"

@@ -66,6 +66,27 @@ static void a_record_ends_with_its_line_but_not_within_quotes(void **state) {
     assert_int_equal(csv_measure(STR("a,\"b\n"), true), 5);
 }
 
+// So it is refused alone, and not with all lines up to the next quote.
+static void a_quote_that_no_field_begins_with_opens_nothing(void **state) {
+    (void)state;
+    assert_int_equal(csv_measure(STR("bob,Bob 5\" disk\ncid,Cid\n"), false), 16);
+    assert_int_equal(csv_measure(STR("eve,Eve \"E X\nfay,Fay\n"), false), 13);
+    assert_int_equal(csv_measure(STR("\"a\" \"b\nc\n"), false), 7);
+    assert_int_equal(csv_measure(STR("a, \"b\nc\"\n"), false), 6);
+    assert_int_equal(csv_measure(STR("a,\"b\"\"\nc,\"\nd\n"), false), 11); // this one begins a field
+}
+
+static void a_record_is_measured_from_the_bytes_that_are_there(void **state) {
+    (void)state;
+    static const char record[] = "a \"x,\"two \"\"\nlines\"\"\",\"\"\r\n";
+    const size_t len = sizeof record - 1;
+    for (size_t cut = 0; cut < len; cut++) {
+        assert_int_equal(csv_measure((struct str){record, cut}, false), 0);
+        assert_int_equal(csv_measure((struct str){record, cut}, true), cut);
+    }
+    assert_int_equal(csv_measure((struct str){record, len}, false), len);
+}
+
 static void what_is_written_is_read_again(void **state) {
     (void)state;
     static const char *const fields[] = {"plain", "with,comma", "with \"quotes\"", "two\nlines",
@@ -94,6 +115,8 @@ int main(void) {
         cmocka_unit_test(quotes_hold_what_would_end_a_field),
         cmocka_unit_test(what_is_wrong_is_said),
         cmocka_unit_test(a_record_ends_with_its_line_but_not_within_quotes),
+        cmocka_unit_test(a_quote_that_no_field_begins_with_opens_nothing),
+        cmocka_unit_test(a_record_is_measured_from_the_bytes_that_are_there),
         cmocka_unit_test(what_is_written_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
