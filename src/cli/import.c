@@ -318,6 +318,7 @@ static bool resume(struct import *import, struct err *err) {
     const struct wish *wish = import->api.wish;
     struct import_record record = {0};
     enum import_result result = IMPORT_RECORD;
+    if (wish->forget) import_mark_forget(import->name); // who has what was made before is not known, either
     if (!import_mark_read(import->name, &mark)) return true;
     while (import->reader.offset < mark.offset && (result == IMPORT_RECORD || result == IMPORT_WRONG))
         result = import_next(&import->reader, &record, err);

@@ -247,6 +247,12 @@ def test_lines_that_are_wrong_are_named_and_the_others_imported(run, tmp_path):
     assert done.returncode == REFUSED and "login,name,password" in done.stderr
 
 
+def marks(home):
+    """How far imports have come, by their files."""
+    folder = home / ".local/state/herald/imports"
+    return [path.read_text() for path in folder.iterdir()] if folder.exists() else []
+
+
 def test_a_quote_within_a_field_refuses_its_line_and_no_other(run, tmp_path):
     path = tmp_path / "people.csv"
     stem = new_id()
@@ -341,6 +347,26 @@ def test_a_file_that_was_changed_is_imported_from_its_beginning(start, home, tmp
     done = herald_run(home, "import", path, seconds=60, **more)
     assert done.returncode == DONE and "beginning with its first line" in done.stderr, done.stderr
     assert len(users(home, server)) == 30001
+
+
+def test_an_import_into_data_that_were_replaced_begins_with_the_first_line(start, home, tmp_path):
+    """With --forget, as everything else that was seen of these servers."""
+    server = start()
+    port = server.http_port
+    where = url(server)
+    path = tmp_path / "people.csv"
+    records = rows(6000)
+    write_csv(path, records)
+    command = start.keep(Command(home, "import", path, "--timeout", "300ms", HERALD_SERVERS=where, HERALD_TOKEN=admin(server)))
+    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    server.kill()
+    assert command.wait_exit() in (UNREACHABLE, UNKNOWN), command.err
+    assert marks(home)
+    server = start(http=f"127.0.0.1:{port}")
+    done = herald_run(home, "import", path, "--forget", HERALD_SERVERS=where, HERALD_TOKEN=admin(server), seconds=60)
+    assert done.returncode == DONE and "going on" not in done.stderr, done.stderr
+    assert done.stdout.startswith("created 6,000, there already 0, refused 0; ")
+    assert sorted(users(home, server)) == sorted(record["login"] for record in records)
 
 
 def test_the_limit_of_registrations_is_waited_for_and_told(start, home, tmp_path):
