@@ -6,8 +6,8 @@
 //
 //   Of two records with one login the later waits until the earlier is done, so that the first one counts.
 //   slots are a ring: first ──► ... ──► next. All records before `first` are done: that is what the mark
-//   says, from which the same command goes on. What was under way beyond it is asked for again, with the same
-//   keys.
+//   says, from which the same command goes on, and these are what it counts. What was under way or done
+//   beyond it is asked for again, with the same keys.
 #include "cli/import.h"
 
 #include "base/clock.h"
@@ -30,6 +30,8 @@
 #define LOOK_EACH_MS 100
 #define SAID_MOST    20u // refused lines that are told of
 
+enum record_end { CREATED, PRESENT, REFUSED };
+
 struct slot {
     struct ask ask;
     struct import_record record;
@@ -39,6 +41,7 @@ struct slot {
     char fold[sizeof((struct login *)0)->fold]; // the login as it is compared
     bool looks;                                 // it is looked at what is there already
     bool waits, busy, done;                     // for another record; asked for; at its end
+    enum record_end end;                        // when done
 };
 
 struct import {
@@ -53,6 +56,8 @@ struct import {
     struct progress progress;
     char note[80];
     bool at_end, stopped, limited;
+    bool faulty;          // the file cannot be read on
+    uint64_t said;        // refused lines that were told of
     unsigned waiting;     // records that wait for another
     enum outcome outcome; // of having stopped
 };
@@ -60,15 +65,15 @@ struct import {
 // --- words ----------------------------------------------------------------------------------------------
 
 // Lines `from` to `to`: a quote that is left open has taken more than one along.
-static void refuse(struct import *import, uint64_t from, uint64_t to, const char *why) {
-    import->mark.refused++;
-    if (import->mark.refused > SAID_MOST) return;
+static void say_refused(struct import *import, uint64_t from, uint64_t to, const char *why) {
+    if (import->said == SAID_MOST) return;
+    import->said++;
     progress_hide(&import->progress);
     if (to > from)
         say("lines %" PRIu64 " to %" PRIu64 ": %s", from, to, why);
     else
         say("line %" PRIu64 ": %s", from, why);
-    if (import->mark.refused == SAID_MOST) say("further lines that are refused are only counted");
+    if (import->said == SAID_MOST) say("further lines that are refused are only counted");
 }
 
 static void stop(struct import *import, enum outcome outcome) {
@@ -90,7 +95,7 @@ static void show(struct import *import) {
     import->progress.note = import->note[0] ? import->note : NULL;
     if (is_lost(import)) import->progress.note = "no server answers; trying again";
     progress_show(&import->progress, now);
-    if (now < import->marked_ms + MARK_EACH_MS) return;
+    if (now < import->marked_ms + MARK_EACH_MS || import->mark.offset == 0) return;
     import->marked_ms = now;
     import_mark_write(import->name, &import->mark);
 }
@@ -177,11 +182,11 @@ static void read_one(struct import *import) {
     struct err err = {0};
     enum import_result result = import_next(&import->reader, &slot->record, &err);
     if (result == IMPORT_END || result == IMPORT_FAILED) {
-        import->at_end = true;
+        import->at_end = true; // what was read before is brought to its end
         if (result == IMPORT_END) return;
+        import->faulty = true;
         progress_hide(&import->progress);
         say("%s: %s", import->api.wish->words[0], err.text);
-        stop(import, OUTCOME_REFUSED);
         return;
     }
     import->next++;
@@ -192,7 +197,8 @@ static void read_one(struct import *import) {
     slot->waits = slot->busy = false;
     slot->fold[0] = '\0';
     if (slot->done) {
-        refuse(import, slot->line, import->reader.lines, err.text);
+        slot->end = REFUSED;
+        say_refused(import, slot->line, import->reader.lines, err.text);
         return;
     }
     make_key(import, slot);
@@ -222,12 +228,17 @@ static void again(struct import *import, struct slot *slot) {
         ask_create(import, slot, seconds * 1000);
 }
 
-static void finish(struct import *import, struct slot *slot, uint64_t *count) {
-    if (count) ++*count;
+static void finish(struct import *import, struct slot *slot, enum record_end end) {
+    slot->end = end;
     slot->done = true;
     slot->busy = false;
     import->note[0] = '\0';
-    if (count == &import->mark.created) import->progress.count++;
+    if (end == CREATED) import->progress.count++;
+}
+
+static void refuse(struct import *import, struct slot *slot, const char *why) {
+    say_refused(import, slot->line, slot->line, why);
+    finish(import, slot, REFUSED);
 }
 
 static void take_look(struct import *import, struct slot *slot) {
@@ -235,9 +246,10 @@ static void take_look(struct import *import, struct slot *slot) {
         ask_create(import, slot, 0);
         return;
     }
-    if (!is_same(import, slot))
-        refuse(import, slot->line, slot->line, "the login is taken, by an identity with another name");
-    finish(import, slot, is_same(import, slot) ? &import->mark.present : NULL);
+    if (is_same(import, slot))
+        finish(import, slot, PRESENT);
+    else
+        refuse(import, slot, "the login is taken, by an identity with another name");
 }
 
 static void take_answer(struct import *import, struct slot *slot) {
@@ -257,10 +269,9 @@ static void take_answer(struct import *import, struct slot *slot) {
     if (slot->looks && (slot->ask.status == 200 || slot->ask.status == 404)) {
         take_look(import, slot);
     } else if (slot->ask.status == 201) {
-        finish(import, slot, &import->mark.created);
+        finish(import, slot, CREATED);
     } else {
-        refuse(import, slot->line, slot->line, refusal_words(import->api.parser, &slot->ask, &words));
-        finish(import, slot, NULL);
+        refuse(import, slot, refusal_words(import->api.parser, &slot->ask, &words));
     }
     buf_free(&words);
 }
@@ -275,12 +286,19 @@ static void take(struct import *import, struct slot *slot) {
     if (!import->stopped) stop(import, refusal_say(&import->api, &slot->ask));
 }
 
+static void count(struct import_mark *mark, const struct slot *slot) {
+    mark->created += slot->end == CREATED;
+    mark->present += slot->end == PRESENT;
+    mark->refused += slot->end == REFUSED;
+}
+
 static void advance(struct import *import) {
     while (import->first < import->next && slot_at(import, import->first)->done) {
         const struct slot *slot = slot_at(import, import->first++);
         import->mark.offset = slot->mark.offset;
         import->mark.lines = slot->mark.lines;
         import->mark.chain = slot->mark.chain;
+        count(&import->mark, slot);
     }
 }
 
@@ -308,6 +326,7 @@ static void run(struct import *import) {
         show(import);
     }
     drop_all(import);
+    if (import->faulty) stop(import, OUTCOME_REFUSED);
 }
 
 // --- beginning and end ----------------------------------------------------------------------------------
@@ -334,8 +353,15 @@ static bool resume(struct import *import, struct err *err) {
     return import_open(&import->reader, wish->words[0], wish->format, import->api.parser, err) == 0;
 }
 
-static enum outcome report(struct import *import) {
-    const struct import_mark *mark = &import->mark;
+// Of those behind the mark, too, that are done: they were made, though the mark counts them when it is there.
+static struct import_mark count_all(struct import *import) {
+    struct import_mark all = import->mark;
+    for (uint64_t number = import->first; number < import->next; number++)
+        if (slot_at(import, number)->done) count(&all, slot_at(import, number));
+    return all;
+}
+
+static bool print_counts(struct import *import, const struct import_mark *all) {
     uint64_t now = clock_monotonic_ms(), ms = now - import->progress.began_ms;
     struct buf line = {0};
     int status;
@@ -343,25 +369,33 @@ static enum outcome report(struct import *import) {
         status = buf_printf(&line,
                             "{\"created\":%" PRIu64 ",\"present\":%" PRIu64 ",\"refused\":%" PRIu64
                             ",\"seconds\":%.3f,\"rate\":%" PRIu64 ",\"whole\":%s}",
-                            mark->created, mark->present, mark->refused, (double)ms / 1000,
+                            all->created, all->present, all->refused, (double)ms / 1000,
                             progress_rate(&import->progress, now), import->stopped ? "false" : "true");
     else
-        status = buf_append_text(&line, "created ") || progress_number(&line, mark->created) ||
-                 buf_append_text(&line, ", there already ") || progress_number(&line, mark->present) ||
-                 buf_append_text(&line, ", refused ") || progress_number(&line, mark->refused) ||
+        status = buf_append_text(&line, "created ") || progress_number(&line, all->created) ||
+                 buf_append_text(&line, ", there already ") || progress_number(&line, all->present) ||
+                 buf_append_text(&line, ", refused ") || progress_number(&line, all->refused) ||
                  buf_printf(&line, "; %.1f s, ", (double)ms / 1000) ||
                  progress_number(&line, progress_rate(&import->progress, now)) ||
                  buf_append_text(&line, "/s");
     bool shown = api_print(&line, status);
     buf_free(&line);
-    if (import->stopped) {
-        import_mark_write(import->name, mark);
-        say("ended behind line %" PRIu64 "; the same command %s", mark->lines,
+    return shown;
+}
+
+static enum outcome report(struct import *import) {
+    struct import_mark all = count_all(import);
+    bool shown = print_counts(import, &all);
+    if (!import->stopped || import->faulty || import->mark.offset == 0) {
+        import_mark_forget(
+            import->name); // there is nothing to go on from: a file at fault is another once mended
+    } else {
+        import_mark_write(import->name, &import->mark);
+        say("ended behind line %" PRIu64 "; the same command %s", import->mark.lines,
             import->name[0] ? "goes on there" : "again does nothing twice");
-        return import->outcome;
     }
-    import_mark_forget(import->name);
-    return mark->refused > 0 || !shown ? OUTCOME_REFUSED : OUTCOME_DONE;
+    if (import->stopped) return import->outcome;
+    return all.refused > 0 || !shown ? OUTCOME_REFUSED : OUTCOME_DONE;
 }
 
 static enum outcome import_file(struct import *import) {

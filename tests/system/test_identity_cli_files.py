@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from herald_harness import Http, admin, eventually, new_id, new_name, new_secret, reserve_port
 from herald_harness.command import Command, command_environment, herald, herald_run
+from herald_harness.freezer import frozen
 from herald_harness.window import Window
 
 DONE, REFUSED, USAGE, UNREACHABLE, UNKNOWN = range(5)
@@ -272,6 +273,33 @@ def test_a_quote_that_is_left_open_names_all_lines_it_has_taken_along(run, tmp_p
     assert "herald: lines 4 to 6: something follows the end of a quoted field\n" in done.stderr
 
 
+def test_what_stands_before_the_fault_of_a_file_is_imported_and_counted(run, tmp_path, home):
+    """All that was asked for is also told, and what was mended begins anew: a file at fault has no place to go on from."""
+    path = tmp_path / "people.csv"
+    stem = new_id()
+    path.write_text("login,name\n" + "".join(f"{stem}-{n},x\n" for n in range(10)) + f'{stem}-10,"{"x" * 20000}\n')
+    done = run("import", path, "--json")
+    assert done.returncode == REFUSED and summary(done) == {"created": 10, "present": 0, "refused": 0}
+    assert json.loads(done.stdout)["whole"] is False
+    assert "line 12: longer than 16384 bytes; does a field begin with a quote that is not closed?" in done.stderr
+    assert "the same command" not in done.stderr and not marks(home)
+
+
+def test_a_file_that_cannot_be_used_is_said_once_and_leaves_nothing_behind(run, tmp_path, home):
+    path = tmp_path / "people.csv"
+    path.mkdir()
+    done = run("import", path)
+    assert done.returncode == REFUSED and re.fullmatch(r"herald: \S*people.csv: cannot read on: [\w ]+\n", done.stderr)
+    path.rmdir()
+    path.write_text("name\nx\n")
+    done = run("import", path)
+    assert done.returncode == REFUSED and re.fullmatch(r"herald: \S*people.csv: the first line [^\n]*\n", done.stderr)
+    assert not marks(home)
+    path.write_text(f"login\n{new_name()}\n")
+    done = run("import", path, "--json")
+    assert done.returncode == DONE and summary(done)["created"] == 1 and not done.stderr
+
+
 def test_of_two_records_with_one_login_the_first_counts(run, tmp_path):
     """Also when it takes longer, for it has a password to be hashed."""
     path = tmp_path / "people.jsonl"
@@ -347,6 +375,37 @@ def test_a_file_that_was_changed_is_imported_from_its_beginning(start, home, tmp
     done = herald_run(home, "import", path, seconds=60, **more)
     assert done.returncode == DONE and "beginning with its first line" in done.stderr, done.stderr
     assert len(users(home, server)) == 30001
+
+
+def test_an_import_counts_what_the_same_command_then_goes_on_with(start, home, tmp_path):
+    """One record is not done, and 255 behind it are: they are told, but the mark does not count them yet, for they are
+    asked for again. Nor is there a mark while the first record of all is not done, whatever ends the command."""
+    server = start()
+    more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
+    path = tmp_path / "people.jsonl"
+    records = rows(1000)
+    records[300]["password"] = new_secret()
+    write_jsonl(path, records)
+    with frozen(server, "worker"):
+        window = start.keep(Window(home, f"trap : INT; {herald()} import {path} --json; sleep 60", columns=100, **more))
+        window.wait(" 555 identities ")
+        window.keys("C-c")
+        window.wait('^{"created":555,')
+        window.wait("ended behind line 300; the same command goes on there")
+    done = herald_run(home, "import", path, "--json", **more)
+    assert done.returncode == DONE and summary(done) == {"created": 1000, "present": 0, "refused": 0}, done.stderr
+    assert sorted(users(home, server)) == sorted(record["login"] for record in records)
+
+    other = tmp_path / "others.jsonl"
+    write_jsonl(other, [{**record, "login": record["login"] + "x"} for record in records[300:]])
+    with frozen(server, "worker"):
+        command = start.keep(Command(home, "import", other, **more))
+        eventually(lambda: metric(server, "herald_accounts") == 1255, "all are made but for the first and those far behind")
+        command.signal(signal.SIGKILL)
+        command.wait_exit()
+    assert not marks(home)
+    done = herald_run(home, "import", other, **more)
+    assert done.returncode == DONE and not done.stderr
 
 
 def test_an_import_into_data_that_were_replaced_begins_with_the_first_line(start, home, tmp_path):
