@@ -114,7 +114,8 @@ enum cli_command {
       "keep the secret in ~/.config/herald/secrets")                                                         \
     X(timeout, "--timeout", NULL, "TIME", ONE, CLI_IN_SESSION,                                               \
       "how long to look for a server, such as 30s; else each is tried once")                                 \
-    X(patience, "--timeout", NULL, "TIME", ONE, CLI_IN_ROLL, "how long to wait in all, such as 30s (15s)")   \
+    X(patience, "--timeout", NULL, "TIME", ONE, CLI_IN_ROLL,                                                 \
+      "how long to wait in all, such as 1m (15s; import: 30s without anything done)")                        \
     X(forget, "--forget", NULL, NULL, NONE, CLI_IN_HTTP,                                                     \
       "forget what was seen of these servers before: their data was replaced")                               \
     X(json, "--json", NULL, NULL, NONE, CLI_IN(register) | CLI_IN(login) | CLI_IN(follow) | CLI_IN(course),  \

@@ -2,7 +2,7 @@
 //
 //   file ──► import_next ──► slot ──POST──► 201: created
 //                             │  ▲          409: GET ──► the same name: present; another: refused
-//                             └──┴── 429, 503: again, when the server says so
+//                             └──┴── 429, 503, no answer: again, after a pause
 //
 //   Of two records with one login the later waits until the earlier is done, so that the first one counts.
 //   slots are a ring: first ──► ... ──► next. All records before `first` are done: that is what the mark
@@ -26,6 +26,8 @@
 
 #define WINDOW       256u
 #define TIMEOUT_MS   30000u
+#define PAUSE_MS     300u  // before a record is asked for again: at least,
+#define PAUSE_MOST   5000u // and at most, unless the server asks for more
 #define MARK_EACH_MS 1000u
 #define LOOK_EACH_MS 100
 #define SAID_MOST    20u // refused lines that are told of
@@ -40,6 +42,7 @@ struct slot {
     struct import_mark mark;                    // after this record, but for the counts
     char fold[sizeof((struct login *)0)->fold]; // the login as it is compared
     bool looks;                                 // it is looked at what is there already
+    bool doubt;                                 // it was asked for once, and not answered
     bool waits, busy, done;                     // for another record; asked for; at its end
     enum record_end end;                        // when done
 };
@@ -52,9 +55,11 @@ struct import {
     struct import_mark mark;
     char name[IMPORT_MARK_NAME];
     uint64_t marked_ms;
+    uint64_t moved_ms; // when a record was last read or done; later, while a limit is waited for
     struct secret_key key;
     struct progress progress;
-    char note[80];
+    const char *note;
+    char pause[80]; // room for a note
     bool at_end, stopped, limited;
     bool faulty;          // the file cannot be read on
     uint64_t said;        // refused lines that were told of
@@ -82,31 +87,32 @@ static void stop(struct import *import, enum outcome outcome) {
     import->outcome = outcome;
 }
 
-// Every server has failed, and none has answered since.
-static bool is_lost(const struct import *import) {
-    for (size_t i = 0; i < import->api.wish->server_count; i++)
-        if (!import->api.roll.servers[i].failed) return false;
-    return true;
-}
-
 static void show(struct import *import) {
     uint64_t now = clock_monotonic_ms();
     import->progress.done = import->mark.offset;
-    import->progress.note = import->note[0] ? import->note : NULL;
-    if (is_lost(import)) import->progress.note = "no server answers; trying again";
+    import->progress.note = import->note;
     progress_show(&import->progress, now);
     if (now < import->marked_ms + MARK_EACH_MS || import->mark.offset == 0) return;
     import->marked_ms = now;
     import_mark_write(import->name, &import->mark);
 }
 
+static void moved(struct import *import, uint64_t at_ms) {
+    if (at_ms > import->moved_ms) import->moved_ms = at_ms;
+}
+
 // --- one record -----------------------------------------------------------------------------------------
+
+static unsigned timeout_of(const struct import *import) {
+    return import->api.wish->timeout_ms ? (unsigned)import->api.wish->timeout_ms : TIMEOUT_MS;
+}
 
 static struct slot *slot_at(struct import *import, uint64_t number) {
     return &import->slots[number % WINDOW];
 }
 
-// The memory of what came of the one before is used again.
+// The memory of what came of the one before is used again. Each round of servers is asked once (not patient):
+// when to ask again is decided here, for all records together.
 static void fill(struct import *import, struct slot *slot, const char *method, const char *path,
                  struct str tail) {
     struct ask *ask = &slot->ask;
@@ -115,8 +121,8 @@ static void fill(struct import *import, struct slot *slot, const char *method, c
     ask->answer = answer;
     ask->why = why;
     ask->errand.answer = spare;
-    ask->patient = true;
-    if (!import->api.wish->timeout_ms) ask->timeout_ms = TIMEOUT_MS;
+    ask->patient = false;
+    ask->timeout_ms = timeout_of(import);
     ask->context = slot;
 }
 
@@ -190,11 +196,12 @@ static void read_one(struct import *import) {
         return;
     }
     import->next++;
+    moved(import, clock_monotonic_ms());
     slot->line = import->reader.line;
     slot->mark = (struct import_mark){
         .offset = import->reader.offset, .lines = import->reader.lines, .chain = import->reader.chain};
     slot->done = result == IMPORT_WRONG;
-    slot->waits = slot->busy = false;
+    slot->waits = slot->busy = slot->doubt = false;
     slot->fold[0] = '\0';
     if (slot->done) {
         slot->end = REFUSED;
@@ -214,25 +221,57 @@ static bool is_same(struct import *import, const struct slot *slot) {
     return !slot->record.named || str_equal(value_member_text(identity, "name"), buf_str(&slot->record.name));
 }
 
-static void again(struct import *import, struct slot *slot) {
+static void ask_again(struct import *import, struct slot *slot, uint64_t pause_ms) {
+    if (slot->looks)
+        ask_look(import, slot, (unsigned)pause_ms);
+    else
+        ask_create(import, slot, (unsigned)pause_ms);
+}
+
+// A limit comes to its end by itself: it is waited for however long that takes.
+static void wait_limit(struct import *import, struct slot *slot) {
     unsigned seconds = slot->ask.retry_after_s ? slot->ask.retry_after_s : 1;
-    (void)snprintf(import->note, sizeof import->note, "waiting %u s, as the server asks", seconds);
-    if (slot->ask.status == 429 && !import->api.is_token && !import->limited) {
+    (void)snprintf(import->pause, sizeof import->pause, "waiting %u s, as the server asks", seconds);
+    import->note = import->pause;
+    if (!import->api.is_token && !import->limited) {
         progress_hide(&import->progress);
         say("the server limits how many are made from here; an admin token has no such limit");
     }
-    import->limited = slot->ask.status == 429 || import->limited;
-    if (slot->looks)
-        ask_look(import, slot, seconds * 1000);
-    else
-        ask_create(import, slot, seconds * 1000);
+    import->limited = true;
+    moved(import, clock_monotonic_ms() + seconds * UINT64_C(1000));
+    ask_again(import, slot, seconds * UINT64_C(1000));
+}
+
+static void give_up(struct import *import, struct slot *slot) {
+    slot->busy = false;
+    if (slot->doubt && slot->ask.end == ASK_UNREACHED) slot->ask.end = ASK_UNKNOWN;
+    progress_hide(&import->progress);
+    stop(import, refusal_say(&import->api, &slot->ask));
+}
+
+// No server took it, or none answered. The longer no record has been done the longer is the pause, or the
+// hundreds that are under way would storm a server that cannot take a single one.
+static void try_again(struct import *import, struct slot *slot) {
+    uint64_t now = clock_monotonic_ms(), idle = now > import->moved_ms ? now - import->moved_ms : 0;
+    uint64_t pause = idle < PAUSE_MS ? PAUSE_MS : idle < PAUSE_MOST ? idle : PAUSE_MOST;
+    if (idle >= timeout_of(import)) {
+        give_up(import, slot);
+        return;
+    }
+    if (pause < slot->ask.retry_after_s * UINT64_C(1000)) pause = slot->ask.retry_after_s * UINT64_C(1000);
+    if (pause > timeout_of(import) - idle) pause = timeout_of(import) - idle; // once more before that is over
+    bool answered = slot->ask.end == ASK_ANSWERED;
+    import->note =
+        answered ? "the server cannot take more just now; trying again" : "no server answers; trying again";
+    ask_again(import, slot, pause);
 }
 
 static void finish(struct import *import, struct slot *slot, enum record_end end) {
     slot->end = end;
     slot->done = true;
     slot->busy = false;
-    import->note[0] = '\0';
+    import->note = NULL;
+    moved(import, clock_monotonic_ms());
     if (end == CREATED) import->progress.count++;
 }
 
@@ -255,14 +294,10 @@ static void take_look(struct import *import, struct slot *slot) {
 static void take_answer(struct import *import, struct slot *slot) {
     struct buf words = {0};
     switch (slot->ask.status) {
-    case 429:
-    case 503: again(import, slot); return;
+    case 429: wait_limit(import, slot); return;
+    case 503: try_again(import, slot); return;
     case 401:
-    case 403:
-        progress_hide(&import->progress);
-        if (!import->stopped) stop(import, refusal_say(&import->api, &slot->ask));
-        slot->busy = false;
-        return;
+    case 403: give_up(import, slot); return;
     case 409: ask_look(import, slot, 0); return;
     default: break;
     }
@@ -281,9 +316,8 @@ static void take(struct import *import, struct slot *slot) {
         take_answer(import, slot);
         return;
     }
-    slot->busy = false;
-    progress_hide(&import->progress);
-    if (!import->stopped) stop(import, refusal_say(&import->api, &slot->ask));
+    if (slot->ask.end == ASK_UNKNOWN) slot->doubt = true;
+    try_again(import, slot);
 }
 
 static void count(struct import_mark *mark, const struct slot *slot) {
@@ -308,6 +342,7 @@ static void drop_all(struct import *import) {
 }
 
 static void run(struct import *import) {
+    moved(import, clock_monotonic_ms());
     while (!import->stopped) {
         while (!import->at_end && !import->stopped && import->next - import->first < WINDOW) {
             read_one(import);

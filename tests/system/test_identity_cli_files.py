@@ -5,12 +5,14 @@ import io
 import json
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 from urllib.parse import quote
 
 import pytest
-from herald_harness import Http, admin, eventually, new_id, new_name, new_secret, reserve_port
+from herald_harness import Deadline, Http, admin, eventually, new_id, new_name, new_secret, reserve_port
 from herald_harness.command import Command, command_environment, herald, herald_run
 from herald_harness.freezer import frozen
 from herald_harness.window import Window
@@ -335,6 +337,22 @@ def test_an_import_goes_on_after_its_server_was_killed(start, home, tmp_path):
     assert not list((home / ".local/state/herald/imports").iterdir())
 
 
+def test_an_import_that_lost_its_server_over_a_record_does_not_know_the_outcome(start, home, tmp_path):
+    """Not even when there is nobody to be asked afterwards."""
+    path = tmp_path / "people.jsonl"
+    write_jsonl(path, rows(1))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(Deadline().seconds)
+        where = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = start.keep(Command(home, "import", path, "--timeout", "1s", HERALD_SERVERS=where))
+        connection, _ = listener.accept()
+        connection.settimeout(Deadline().seconds)
+        assert connection.recv(65536).startswith(b"POST /v1/identities ")
+    connection.close()
+    command.expect_exit(UNKNOWN)
+    assert not any("the same command goes on there" in line for line in command.err), command.err  # it begins anew
+
+
 def metric(server, name):
     try:
         text = subprocess.run(["curl", "-s", url(server) + "/metrics"], capture_output=True, text=True, check=True).stdout
@@ -428,6 +446,50 @@ def test_an_import_into_data_that_were_replaced_begins_with_the_first_line(start
     assert sorted(users(home, server)) == sorted(record["login"] for record in records)
 
 
+def refuse_to_store(server, refuses=True):
+    """As a full disk does."""
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1 if refuses else resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def refused(server):
+    """How many requests were answered with 503, by the metrics."""
+    text = subprocess.run(["curl", "-s", url(server) + "/metrics"], capture_output=True, text=True, check=True).stdout
+    return sum(int(float(value)) for value in re.findall(r'(?m)^herald_http_requests_total{[^}]*status="503"[^}]*} (\S+)$', text))
+
+
+def test_an_import_ends_when_nothing_can_be_stored_for_as_long_as_it_waits(start, home, tmp_path):
+    """It says why, has not stormed the server with its hundreds of records, and goes on when it is given again."""
+    server = start()
+    path = tmp_path / "people.jsonl"
+    records = rows(6000)
+    write_jsonl(path, records)
+    more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
+    command = start.keep(Command(home, "import", path, "--timeout", "6s", **more))
+    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    refuse_to_store(server)
+    command.expect_exit(REFUSED, seconds=30)
+    assert any(line.startswith("herald: refused: The storage refuses just now") for line in command.err), command.err
+    assert any("the same command goes on there" in line for line in command.err), command.err
+    assert 0 < refused(server) <= 6 * 256  # 256 at a time, after 0, 1, 2, 4 and 6 s
+    refuse_to_store(server, False)
+    done = herald_run(home, "import", path, "--json", seconds=60, **more)
+    assert done.returncode == DONE and summary(done)["created"] == 6000, done.stderr
+    assert sorted(users(home, server)) == sorted(record["login"] for record in records)
+
+
+def test_an_import_waits_for_a_server_that_cannot_store_for_a_while(start, home, tmp_path):
+    server = start()
+    path = tmp_path / "people.jsonl"
+    write_jsonl(path, rows(300))
+    token = admin(server)
+    refuse_to_store(server)
+    command = start.keep(Command(home, "import", path, "--json", HERALD_SERVERS=url(server), HERALD_TOKEN=token))
+    eventually(lambda: refused(server) >= 256, "all that can be under way were refused")
+    refuse_to_store(server, False)
+    command.expect_exit(DONE)
+    assert json.loads(command.wait_out())["created"] == 300 and not command.err
+
+
 def test_the_limit_of_registrations_is_waited_for_and_told(start, home, tmp_path):
     server = start(registers_per_minute=30)
     path = tmp_path / "people.jsonl"
@@ -471,6 +533,10 @@ def test_an_import_tells_on_a_terminal_that_no_server_answers(start, home, tmp_p
     window.wait("no server answers; trying again$")
     start.restart(server, http=f"127.0.0.1:{port}")
     window.wait(r"^created 20,000, there already 0, refused 0; ", seconds=60)
+
+
+def test_the_help_of_import_says_how_long_it_waits(run):
+    assert re.search(r"--timeout TIME +how long to wait .*import: 30s", run("import", "--help").stdout)
 
 
 # --- export -----------------------------------------------------------------------------------------------------
