@@ -421,12 +421,12 @@ static bool print_counts(struct import *import, const struct import_mark *all) {
 static enum outcome report(struct import *import) {
     struct import_mark all = count_all(import);
     bool shown = print_counts(import, &all);
-    if (!import->stopped || import->faulty || import->mark.offset == 0) {
-        import_mark_forget(
-            import->name); // there is nothing to go on from: a file at fault is another once mended
+    if (!import->stopped || import->mark.offset == 0) {
+        import_mark_forget(import->name); // there is nothing to go on from
     } else {
         import_mark_write(import->name, &import->mark);
-        say("ended behind line %" PRIu64 "; the same command %s", import->mark.lines,
+        say("ended behind line %" PRIu64 "; %sthe same command %s", import->mark.lines,
+            import->faulty ? "once the file is mended, " : "",
             import->name[0] ? "goes on there" : "again does nothing twice");
     }
     if (import->stopped) return import->outcome;

@@ -276,7 +276,7 @@ def test_a_quote_that_is_left_open_names_all_lines_it_has_taken_along(run, tmp_p
 
 
 def test_what_stands_before_the_fault_of_a_file_is_imported_and_counted(run, tmp_path, home):
-    """All that was asked for is also told, and what was mended begins anew: a file at fault has no place to go on from."""
+    """All that was asked for is also told. Once the file is mended, the same command goes on there."""
     path = tmp_path / "people.csv"
     stem = new_id()
     path.write_text("login,name\n" + "".join(f"{stem}-{n},x\n" for n in range(10)) + f'{stem}-10,"{"x" * 20000}\n')
@@ -284,7 +284,11 @@ def test_what_stands_before_the_fault_of_a_file_is_imported_and_counted(run, tmp
     assert done.returncode == REFUSED and summary(done) == {"created": 10, "present": 0, "refused": 0}
     assert json.loads(done.stdout)["whole"] is False
     assert "line 12: longer than 16384 bytes; does a field begin with a quote that is not closed?" in done.stderr
-    assert "the same command" not in done.stderr and not marks(home)
+    assert "ended behind line 11; once the file is mended, the same command goes on there" in done.stderr
+    path.write_text(path.read_text().replace('"' + "x" * 20000, "x"))
+    done = run("import", path, "--json")
+    assert done.returncode == DONE and "going on behind line 11" in done.stderr
+    assert summary(done) == {"created": 11, "present": 0, "refused": 0} and not marks(home)
 
 
 def test_a_file_that_cannot_be_used_is_said_once_and_leaves_nothing_behind(run, tmp_path, home):
