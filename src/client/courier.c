@@ -150,6 +150,7 @@ static int set_up(CURL *handle, struct errand *errand) {
     SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
     SET(USERAGENT, "herald/" HERALD_VERSION);
     SET(URL, errand->url);
+    SET(PATH_AS_IS, 1L); // or a key such as ".." would ask for another resource
     SET(CUSTOMREQUEST, errand->method);
     SET(HTTPHEADER, errand->lines);
     SET(CONNECTTIMEOUT_MS, (long)errand->connect_ms);

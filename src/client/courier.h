@@ -3,7 +3,8 @@
 //   courier_send ──► connections, kept open for the next ──► server
 //   courier_wait ◄── an errand that is over: answered, or why not
 //
-// No proxy of the environment is used, no redirect is followed. One courier belongs to one thread.
+// No proxy of the environment is used, no redirect is followed, and a path goes as it is given. One courier
+// belongs to one thread.
 #pragma once
 
 #include "base/buf.h"

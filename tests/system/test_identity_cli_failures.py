@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from herald_harness import eventually, new_name, new_secret, reserve_port
+from herald_harness import admin, eventually, new_name, new_secret, reserve_port
 from herald_harness.command import Command, command_environment, herald, herald_run
 
 DONE, REFUSED, USAGE, UNREACHABLE, UNKNOWN = range(5)
@@ -314,3 +314,15 @@ def test_with_patience_a_server_that_starts_late_is_found(start, home):
     eventually(lambda: (home / ".local/state/herald/intents").exists(), "it has begun")
     start(http=f"127.0.0.1:{port}")
     command.expect_exit(DONE, 30)
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------
+
+
+def test_a_key_with_dots_is_not_taken_for_a_way_through_folders(at, start):
+    """The server hears of the key, and says what it thinks of it: it is not asked for /v1/ in its place."""
+    server = start()
+    token = admin(server)
+    for key in ("..", "."):
+        done = at([server], "settings", "set", key, "v", HERALD_TOKEN=token)
+        assert done.returncode == REFUSED and "between slashes" in done.stderr, done.stderr
