@@ -3,7 +3,7 @@
 //   modify, delete:  LOGIN ──GET──► UUID, noted with the intent ──PATCH, DELETE──► done, refused, unknown
 //
 // What has begun is found again by its intent, and goes on with the same UUID: the login may be another one
-// by then.
+// by then. Where that UUID is refused, the login is looked up after all.
 #include "cli/account.h"
 
 #include "base/uuid.h"
@@ -188,27 +188,61 @@ static enum outcome find(struct api *api, struct intent *intent) {
     return outcome;
 }
 
-// `body`: what is to be done, but for the new password; "{" alone: nothing is sent.
+struct change {
+    const char *method;
+    struct str what;   // names the intent
+    struct str body;   // empty: none
+    struct str secret; // the new password, or empty
+};
+
+// Begins it, or goes on with it, and asks without a word. DONE: there is an outcome, to be settled.
+static enum outcome try(struct api *api, const struct change *change, struct intent *intent,
+                        struct ask *ask) {
+    intent_begin(intent, change->what);
+    enum outcome outcome = find(api, intent);
+    if (outcome != OUTCOME_DONE) {
+        intent_end(intent);
+        return outcome;
+    }
+    api_fill(api, ask, change->method, IDENTITIES "/", str_of(intent->note));
+    if (change->body.len > 0) {
+        ask->body = change->body;
+        ask->type = JSON_TYPE;
+    }
+    api_try(api, ask, intent, change->secret);
+    return OUTCOME_DONE;
+}
+
+// Is what an earlier command has noted not what is meant here: the identity of another roll, or one that does
+// not have this login any more? What was done is not refused: its key is looked at first.
+static bool is_another(const struct intent *intent, const struct ask *ask) {
+    return intent->again && ask->end == ASK_ANSWERED && (ask->status == 403 || ask->status == 404);
+}
+
+// `body`: what is to be done, but for the new password; empty: nothing is sent.
 static enum outcome change(struct api *api, const char *method, struct buf *body, struct ask *ask) {
     const struct wish *wish = api->wish;
     struct intent intent;
     struct buf what = {0};
-    int status = buf_printf(&what, "%s %s ", method, wish->words[0]) || buf_append_str(&what, buf_str(body));
-    if (!status) intent_begin(&intent, buf_str(&what));
+    enum outcome outcome;
+    if (buf_printf(&what, "%s %s ", method, wish->words[0]) || buf_append_str(&what, buf_str(body)) ||
+        (body->len > 0 && add_password(body, &wish->new_password))) {
+        outcome = out_of_memory();
+    } else {
+        const struct change change = {.method = method,
+                                      .what = buf_str(&what),
+                                      .body = buf_str(body),
+                                      .secret = password_text(&wish->new_password)};
+        outcome = try(api, &change, &intent, ask);
+        if (outcome == OUTCOME_DONE && is_another(&intent, ask)) {
+            intent_end(&intent); // so that the login is looked up
+            ask_fini(ask);
+            outcome = try(api, &change, &intent, ask);
+        }
+        if (outcome == OUTCOME_DONE) outcome = api_settle(api, ask, &intent);
+    }
     buf_free(&what);
-    if (status) return out_of_memory();
-    enum outcome outcome = find(api, &intent);
-    if (outcome != OUTCOME_DONE) {
-        intent_end(&intent);
-        return outcome;
-    }
-    if (strcmp(method, "PATCH") == 0 && add_password(body, &wish->new_password)) return out_of_memory();
-    api_fill(api, ask, method, IDENTITIES "/", str_of(intent.note));
-    if (strcmp(method, "PATCH") == 0) {
-        ask->body = buf_str(body);
-        ask->type = JSON_TYPE;
-    }
-    return api_change(api, ask, &intent, password_text(&wish->new_password));
+    return outcome;
 }
 
 static enum outcome modify(struct api *api, struct buf *body) {

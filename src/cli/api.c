@@ -223,13 +223,16 @@ enum outcome api_ask(struct api *api, struct ask *ask) {
     return is_done(ask) ? OUTCOME_DONE : refusal_say(api, ask);
 }
 
-enum outcome api_change(struct api *api, struct ask *ask, struct intent *intent, struct str password) {
+void api_try(struct api *api, struct ask *ask, const struct intent *intent, struct str password) {
     char key[INTENT_HEADER_SIZE];
     intent_header(intent, password, key);
     ask->key = key;
     ask->changes = true;
     api_wait(api, ask);
     ask->key = NULL;
+}
+
+enum outcome api_settle(struct api *api, const struct ask *ask, struct intent *intent) {
     bool known = ask->end != ASK_UNKNOWN, again = intent->again, kept = intent->kept;
     if (known) intent_end(intent);
     if (is_done(ask)) return OUTCOME_DONE;
@@ -240,6 +243,11 @@ enum outcome api_change(struct api *api, struct ask *ask, struct intent *intent,
     else if (ask->status == 409 && again)
         say("an earlier command may have done it: its outcome was not known");
     return outcome;
+}
+
+enum outcome api_change(struct api *api, struct ask *ask, struct intent *intent, struct str password) {
+    api_try(api, ask, intent, password);
+    return api_settle(api, ask, intent);
 }
 
 // --- answers --------------------------------------------------------------------------------------------

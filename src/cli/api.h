@@ -46,6 +46,10 @@ bool api_wait(struct api *api, struct ask *ask);
 // A change: with the idempotency key of its intent, which is forgotten once the outcome is known. `password`:
 // the new one it has, or empty.
 enum outcome api_change(struct api *api, struct ask *ask, struct intent *intent, struct str password);
+// Its two halves, for those that look at the answer in between: asks without a word; ends the intent and says
+// what there is to say.
+void api_try(struct api *api, struct ask *ask, const struct intent *intent, struct str password);
+enum outcome api_settle(struct api *api, const struct ask *ask, struct intent *intent);
 
 // refusal.c: what an ask that was not done has come to. Says why, and what to do next.
 enum outcome refusal_say(const struct api *api, const struct ask *ask);

@@ -243,7 +243,26 @@ def test_a_delete_without_an_answer_is_made_once(at, start):
     assert users(at, server) == []
 
 
-def cut_answers(at, server, words):
+def test_what_is_unknown_of_one_roll_is_not_mistaken_for_another(at, start):
+    """The identity that was noted is none of its identities: the login is looked up there."""
+    first, second = start(), start()
+    name, secret = new_name(), new_secret()
+    for server in (first, second):
+        at([server], "create", name, "-p", secret)
+    words = ["modify", name, "--name", "Zed", "-p", secret]
+    cut_answers(at, first, words)
+    done = at([second], *words)
+    assert done.returncode == DONE, done.stderr
+    assert json.loads(at([second], "lookup", name, "--json").stdout)["name"] == "Zed"
+    cut_answers(at, first, ["delete", name], HERALD_TOKEN=admin(first))  # an admin is not forbidden it, but told: absent
+    done = at([second], "delete", name, HERALD_TOKEN=admin(second))
+    assert done.returncode == DONE, done.stderr
+    assert users(at, first) == users(at, second) == []
+    done = at([second], "delete", name, HERALD_TOKEN=admin(second))
+    assert done.returncode == REFUSED and "no such identity" in done.stderr
+
+
+def cut_answers(at, server, words, **more):
     """The command, through a line that breaks when the server has answered the change: the answer does not arrive."""
     listening = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
@@ -265,7 +284,7 @@ def cut_answers(at, server, words):
             far.close()
     thread = threading.Thread(target=pass_on, daemon=True)
     thread.start()
-    unknown(at([f"http://127.0.0.1:{listening.getsockname()[1]}"], *words, "--timeout", "1s"))
+    unknown(at([f"http://127.0.0.1:{listening.getsockname()[1]}"], *words, **more))
     done.set()
     listening.shutdown(socket.SHUT_RDWR)
     listening.close()
