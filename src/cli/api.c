@@ -8,11 +8,13 @@
 #include "cli/place.h"
 #include "cli/signals.h"
 #include "client/basic.h"
+#include "net/tls.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEPTH 32
@@ -60,14 +62,26 @@ static bool start(struct api *api, struct err *err) {
     return secret_init(err) == 0 && roll_open(&api->roll, &options, err) == 0;
 }
 
+// Whether a file can vouch for servers is known before one of them is asked. A pipe is left to libcurl, for
+// it can be read only once.
+static bool check_ca(const char *path) {
+    const struct tls_authorities authorities = {.file = path};
+    struct err err = {0};
+    struct stat file;
+    if (stat(path, &file) == 0 && S_ISFIFO(file.st_mode)) return true;
+    struct tls_context *context = tls_context_client(&authorities, &err);
+    if (!context) say("--ca: %s", err.text);
+    tls_context_close(context);
+    return context != NULL;
+}
+
 bool api_open(struct api *api, struct wish *wish, enum outcome *outcome) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct err err = {0};
     *api = (struct api){.wish = wish, .signals = -1};
     *outcome = OUTCOME_REFUSED;
     for (size_t i = 0; i < wish->server_count; i++) api->urls[i] = wish->servers[i];
-    if (wish->ca && access(wish->ca, R_OK) != 0) {
-        say("--ca: cannot read %s", wish->ca);
+    if (wish->ca && !check_ca(wish->ca)) {
         *outcome = OUTCOME_USAGE;
         return false;
     }

@@ -62,8 +62,12 @@ static void say_next(const struct api *api, const struct ask *ask) {
         if (str_equal_text(code, advice[i].code)) say("%s", advice[i].next);
 }
 
-static void say_strangers(const struct api *api) {
+static void say_strangers(const struct api *api, const struct ask *ask) {
     char path[PLACE_MAX];
+    if (ask->misnamed)
+        say("nothing was sent. Ask for it by a name or address that its certificate has, or let it have a "
+            "certificate with this name");
+    if (!ask->strange) return;
     if (api->wish->ca) {
         say("--ca must name the file of who vouches for it; without --ca it is known by its key");
         return;
@@ -85,7 +89,7 @@ enum outcome refusal_say(const struct api *api, const struct ask *ask) {
         return OUTCOME_REFUSED;
     case ASK_DISTRUSTED:
         say("%s", why);
-        say_strangers(api);
+        say_strangers(api, ask);
         return OUTCOME_REFUSED;
     case ASK_UNKNOWN:
         say("outcome unknown: %s", api->interrupted ? "interrupted" : why);

@@ -184,6 +184,7 @@ int courier_send(struct courier *courier, struct errand *errand, struct err *err
     errand->end = ERRAND_UNREACHED;
     errand->status = errand->retry_after_s = errand->connect_us = 0;
     errand->clock[0] = errand->etag[0] = '\0';
+    errand->misnamed = false;
     errand->err = (struct err){0};
     errand->next = NULL;
     errand->answer.len = 0;
@@ -210,6 +211,15 @@ static bool was_asked(CURL *handle) {
     return at > 0 && sent > 0;
 }
 
+// OpenSSL says why it does not vouch by a number from 2 on. It looks at the chain alone; the name is looked
+// at by libcurl, behind it, and leaves what there was before: 0, or 1 for unspecified.
+static bool is_misnamed(CURL *handle, CURLcode code) {
+    long verified = 0;
+    if (code != CURLE_PEER_FAILED_VERIFICATION) return false;
+    curl_easy_getinfo(handle, CURLINFO_SSL_VERIFYRESULT, &verified);
+    return verified < 2;
+}
+
 static void say_failure(struct errand *errand, CURLcode code, bool asked) {
     struct err *err = &errand->err;
     switch (code) {
@@ -219,7 +229,9 @@ static void say_failure(struct errand *errand, CURLcode code, bool asked) {
         err_set(err, ERR_ABSENT, asked ? "has not answered in time" : "cannot connect in time");
         break;
     case CURLE_PEER_FAILED_VERIFICATION:
-        err_set(err, ERR_INVALID, "nobody that is trusted here vouches for it");
+        err_set(err, ERR_INVALID, "%s",
+                errand->misnamed ? "its certificate is vouched for, but has another name"
+                                 : "nobody that is trusted here vouches for it");
         break;
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         err_set(err, ERR_INVALID, "its key is another one than before");
@@ -268,6 +280,7 @@ static void finish(struct courier *courier, struct errand *errand, CURLcode code
     } else {
         bool asked = was_asked(errand->handle);
         errand->end = end_of(code, asked);
+        errand->misnamed = is_misnamed(errand->handle, code);
         if (!errand->err.text[0]) say_failure(errand, code, asked);
     }
     drop(courier, errand);

@@ -148,7 +148,7 @@ static void ask_next(struct ask *ask) {
     } else if (ask->status) {
         settle(ask, ASK_ANSWERED);
     } else {
-        settle(ask, ask->distrust ? ASK_DISTRUSTED : ASK_UNREACHED);
+        settle(ask, ask->strange || ask->misnamed ? ASK_DISTRUSTED : ASK_UNREACHED);
     }
 }
 
@@ -204,7 +204,10 @@ static void take_stranger(struct ask *ask) {
         }
     }
     learn(ask, true);
-    ask->distrust = true;
+    if (ask->errand.misnamed && roll->options.ca)
+        ask->misnamed = true;
+    else
+        ask->strange = true;
     add_why(ask, err.text[0] ? err.text : ask->errand.err.text);
     ask_next(ask);
 }
@@ -231,7 +234,7 @@ void roll_start(struct roll *roll, struct ask *ask, unsigned delay_ms) {
     uint64_t now = clock_monotonic_ms();
     ask->roll = roll;
     ask->tried = 0;
-    ask->doubt = ask->distrust = false;
+    ask->doubt = ask->strange = ask->misnamed = false;
     ask->status = ask->retry_after_s = 0;
     ask->etag[0] = '\0';
     buf_truncate(&ask->why, 0);

@@ -46,13 +46,15 @@ struct ask {
     char etag[32];
     size_t server;  // who answered
     struct buf why; // of each server that did not: "URL: words"; terminated, the caller's to free
+    bool strange;   // nobody vouches for a server, or it has another key than before
+    bool misnamed;  // a server is vouched for, but not by the name that it is asked by
 
     // Roll's.
     struct roll *roll;
     struct errand errand;
     char url[RANKING_URL_MAX + ROLL_PATH_MAX], clock[64];
     uint64_t tried; // bits: in this round
-    bool doubt, distrust;
+    bool doubt;
     uint64_t begin_ms, due_ms; // due 0: never
     struct ask *next;
 };

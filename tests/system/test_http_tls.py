@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
-from herald_harness import Deadline, Http, Server, admin, new_name, new_secret, openssl, outside, trusting
+from herald_harness import (Deadline, Http, Server, admin, make_certificate, new_name, new_secret, openssl, outside,
+                            trusting)
+from herald_harness.command import herald_run
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +136,37 @@ def test_other_machines_come_with_tls_or_are_told_to(start):
     server = start(listen="0.0.0.0:0", http="0.0.0.0:0", tls="auto", plaintext=True)
     with Http(server, host=address, source=address) as http:
         assert http.get("/health/live").status == 200
+
+
+# --- herald --ca ------------------------------------------------------------------------------------------------
+
+REFUSED, USAGE = 1, 2
+
+
+def test_what_holds_no_certificates_vouches_for_nobody(tmp_path):
+    """It is known before a server is asked: here there is none."""
+    for path in ("/etc/passwd", tmp_path, tmp_path / "none"):
+        done = herald_run(tmp_path, "lookup", "alice", "--ca", path, HERALD_SERVERS="https://127.0.0.1:1")
+        assert done.returncode == USAGE and f"--ca: cannot read certificates from {path}" in done.stderr, done.stderr
+
+
+def test_certificates_may_come_through_a_pipe(server, tmp_path):
+    """Which can be read once."""
+    done = herald_run(tmp_path, "list", "users", "--ca", "/dev/stdin", HERALD_SERVERS=f"https://localhost:{server.http_port}",
+                      input=(server.directory / "tls_certificate.pem").read_text())
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_certificate_with_another_name_is_told_from_a_stranger(start, tmp_path):
+    certificate, key = make_certificate(tmp_path, names="IP:127.0.0.1")
+    another, _ = make_certificate(tmp_path, name="another")
+    server = start(tls="file", tls_certificate=certificate, tls_key=key)
+
+    def ask(host, ca):
+        return herald_run(tmp_path, "list", "users", "--ca", ca, HERALD_SERVERS=f"https://{host}:{server.http_port}")
+    assert ask("127.0.0.1", certificate).returncode == 0
+    done = ask("localhost", certificate)
+    assert done.returncode == REFUSED and "has another name" in done.stderr and "--ca" not in done.stderr, done.stderr
+    done = ask("localhost", another)
+    assert done.returncode == REFUSED and "nobody that is trusted here vouches" in done.stderr, done.stderr
+    assert "another name" not in done.stderr and "--ca must name" in done.stderr
