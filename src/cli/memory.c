@@ -55,7 +55,7 @@ static void add_news(struct ranking *ranking, const void *context) {
     int64_t now = now_s();
     for (size_t i = 0; i < roll->options.count; i++) {
         const struct roll_server *server = &roll->servers[i];
-        if (server->failed)
+        if (server->failed || server->behind) // it would hold the next command up, too
             ranking_failed(ranking, server->url, now);
         else if (server->reached)
             ranking_reached(ranking, server->url, server->connect_us, now);

@@ -1,7 +1,7 @@
 // What `herald` remembers from call to call, in ~/.local/state/herald. Nothing here is worth failing for:
 // what cannot be read is not there, and what cannot be written is forgotten.
 //
-//   servers   how near they are, when they failed, the latest clock seen (client/ranking.h)
+//   servers   how near they are, when they failed or lagged, the latest clock seen (client/ranking.h)
 //   intents   changes that were begun, until it is known what became of them
 #pragma once
 

@@ -46,13 +46,24 @@ const char *refusal_words(struct parser *parser, const struct ask *ask, struct b
     return room->data;
 }
 
+static const char *clock_of(const struct ask *ask) {
+    return ask->clock[0] ? ask->clock + strlen("Herald-Clock: ") : "?";
+}
+
+// Nobody has answered, and that may be for the clock.
+static void say_held(const struct ask *ask) {
+    say("a server waits for what was seen before here (up to %s), 5 s at most; if its data was replaced, add "
+        "--forget, else let --timeout be longer",
+        clock_of(ask));
+}
+
 static void say_next(const struct api *api, const struct ask *ask) {
     struct err err = {0};
     const struct value *problem = value_read(api->parser, buf_str(&ask->answer), &err);
     struct str code = value_member_text(problem, "code");
     if (str_equal_text(code, "clock_not_reached")) {
         say("no server has what was seen before here (up to %s); if its data was replaced, add --forget",
-            ask->clock[0] ? ask->clock + strlen("Herald-Clock: ") : "?");
+            clock_of(ask));
         return;
     }
     if (ask->retry_after_s > 0) say("it can be tried again in %u s", ask->retry_after_s);
@@ -94,6 +105,7 @@ enum outcome refusal_say(const struct api *api, const struct ask *ask) {
     case ASK_UNKNOWN:
         say("outcome unknown: %s", api->interrupted ? "interrupted" : why);
         say("the same command again is safe: nothing is done twice");
+        if (ask->held) say_held(ask);
         return OUTCOME_UNKNOWN;
     case ASK_UNREACHED: break;
     }
@@ -102,6 +114,7 @@ enum outcome refusal_say(const struct api *api, const struct ask *ask) {
         return OUTCOME_REFUSED;
     }
     say("no server reached: %s", why[0] ? why : "no time was left");
+    if (ask->held) say_held(ask);
     say("start one with heraldd, or name another with --server URL");
     return OUTCOME_UNREACHABLE;
 }

@@ -184,7 +184,7 @@ int courier_send(struct courier *courier, struct errand *errand, struct err *err
     errand->end = ERRAND_UNREACHED;
     errand->status = errand->retry_after_s = errand->connect_us = 0;
     errand->clock[0] = errand->etag[0] = '\0';
-    errand->misnamed = false;
+    errand->late = errand->misnamed = false;
     errand->err = (struct err){0};
     errand->next = NULL;
     errand->answer.len = 0;
@@ -280,6 +280,7 @@ static void finish(struct courier *courier, struct errand *errand, CURLcode code
     } else {
         bool asked = was_asked(errand->handle);
         errand->end = end_of(code, asked);
+        errand->late = code == CURLE_OPERATION_TIMEDOUT;
         errand->misnamed = is_misnamed(errand->handle, code);
         if (!errand->err.text[0]) say_failure(errand, code, asked);
     }

@@ -46,6 +46,7 @@ struct errand {
     char clock[COURIER_CLOCK_SIZE], etag[32];
     unsigned retry_after_s;
     uint32_t connect_us; // how long connecting took; 0: there was a connection
+    bool late;           // of UNREACHED and LOST: the time was over
     bool misnamed;       // of DISTRUSTED: it is vouched for, but its certificate has another name
     struct err err;      // without the server's name
 

@@ -2,7 +2,8 @@
 // has told. A pure core; the text is what a file keeps.
 //
 // In which order they are asked, of those that are given:
-//   1. Those that failed within the last RANKING_FAILED_S come last, the one whose failure is oldest first.
+//   1. Those that failed, or did not have what was seen elsewhere, within the last RANKING_FAILED_S come
+//      last, the one of which that is longest ago first.
 //   2. Before them those that were measured within RANKING_MEASURED_S, the nearest first ...
 //   3. ... but first of all those that were not: so that each gets measured, one a call.
 //   4. Otherwise as they were given.

@@ -45,9 +45,13 @@ static bool pass_bytes(struct errand *errand, struct str bytes) {
     return ask->on_bytes(ask, bytes);
 }
 
+static uint64_t bit_of(size_t server) {
+    return UINT64_C(1) << server;
+}
+
 static bool others_left(const struct ask *ask) {
     for (size_t i = 0; i < ask->roll->options.count; i++)
-        if (!(ask->tried & (UINT64_C(1) << i))) return true;
+        if (!(ask->tried & bit_of(i))) return true;
     return false;
 }
 
@@ -68,7 +72,8 @@ static void attempt(struct ask *ask, size_t server, uint64_t now) {
     ask->server = server;
     struct buf kept = ask->errand.answer;
     if (!ask->tried) buf_truncate(&ask->why, 0); // it tells of the last round
-    ask->tried |= UINT64_C(1) << server;
+    ask->tried |= bit_of(server);
+    ask->sent = roll->clock;
     ask->errand = (struct errand){.method = ask->method,
                                   .url = ask->url,
                                   .body = ask->body,
@@ -84,9 +89,9 @@ static void attempt(struct ask *ask, size_t server, uint64_t now) {
         ask->errand.answer_ms = others_left(ask) ? least(ROLL_ANSWER_MS, left) : (unsigned)left;
     }
     (void)snprintf(ask->url, sizeof ask->url, "%s%s", roll->servers[server].url, ask->path);
-    stamp_format(&roll->clock, stamp);
+    stamp_format(&ask->sent, stamp);
     (void)snprintf(ask->clock, sizeof ask->clock, "Herald-Clock: %s", stamp);
-    add_header(&ask->errand, stamp_later(&roll->clock, &none) ? ask->clock : NULL);
+    add_header(&ask->errand, stamp_later(&ask->sent, &none) ? ask->clock : NULL);
     add_header(&ask->errand, ask->type);
     add_header(&ask->errand, ask->authorization);
     add_header(&ask->errand, ask->key);
@@ -96,13 +101,21 @@ static void attempt(struct ask *ask, size_t server, uint64_t now) {
 
 // --- which server ---------------------------------------------------------------------------------------
 
-// Rule 1: in order, those that have failed in this run after the others.
-static bool choose(const struct ask *ask, size_t *chosen) {
+// Rule 7.
+static bool has_time(const struct ask *ask, size_t server, uint64_t now) {
+    if (!(ask->behind & bit_of(server)) || !ask->due_ms) return true;
+    return ask->due_ms >= now + ROLL_ANSWER_MS;
+}
+
+// Rule 1: in order, those that have failed or were busy in this run after the others.
+static bool choose(const struct ask *ask, uint64_t now, size_t *chosen) {
     const struct roll *roll = ask->roll;
-    for (int failed = 0; failed < 2; failed++) {
+    for (int last = 0; last < 2; last++) {
         for (size_t i = 0; i < roll->options.count; i++) {
             size_t server = roll->options.order[i];
-            if (ask->tried & (UINT64_C(1) << server) || roll->servers[server].failed != failed) continue;
+            const struct roll_server *one = &roll->servers[server];
+            if (ask->tried & bit_of(server) || (one->failed || one->busy) != last) continue;
+            if (!has_time(ask, server, now)) continue;
             *chosen = server;
             return true;
         }
@@ -133,14 +146,14 @@ static void settle(struct ask *ask, enum ask_end end) {
     ask->roll->over = ask;
 }
 
-// Rules 3 to 5.
+// Rules 3 to 5, and 7: a round in which nobody can be asked any more is the end.
 static void ask_next(struct ask *ask) {
     uint64_t now = clock_monotonic_ms();
     size_t server;
     bool in_time = !ask->due_ms || now < ask->due_ms;
-    if (in_time && choose(ask, &server)) {
+    if (in_time && choose(ask, now, &server)) {
         attempt(ask, server, now);
-    } else if (in_time && ask->patient) {
+    } else if (in_time && ask->patient && ask->tried) {
         ask->tried = 0;
         rest(ask, now + REST_MS);
     } else if (ask->doubt) {
@@ -159,10 +172,22 @@ static void add_why(struct ask *ask, const char *words) {
                      words);
 }
 
+// Does the answer's clock say that the server has less than it was asked for?
+static bool is_behind(const struct ask *ask) {
+    struct stamp clock;
+    return stamp_parse(str_of(ask->errand.clock), &clock) && stamp_later(&ask->sent, &clock);
+}
+
 static void learn(struct ask *ask, bool failed) {
     struct roll_server *server = &ask->roll->servers[ask->server];
     struct stamp clock;
+    unsigned status = failed ? 0 : ask->errand.status;
     server->failed = failed;
+    server->busy = status == 502 || status == 503 || status == 504;
+    server->behind = status == 503 && is_behind(ask);
+    ask->behind &= ~bit_of(ask->server);
+    if (server->behind) ask->behind |= bit_of(ask->server);
+    if (server->behind) ask->held = true;
     if (!failed) server->reached = true;
     if (!failed && ask->errand.connect_us) server->connect_us = ask->errand.connect_us;
     if (failed || !stamp_parse(str_of(ask->errand.clock), &clock)) return;
@@ -212,6 +237,14 @@ static void take_stranger(struct ask *ask) {
     ask_next(ask);
 }
 
+// One that was given less time than a server waits for a clock may have been waiting for it.
+static bool may_wait(const struct ask *ask) {
+    const struct errand *errand = &ask->errand;
+    const struct stamp none = {0};
+    return errand->late && errand->answer_ms > 0 && errand->answer_ms < ROLL_ANSWER_MS &&
+           stamp_later(&ask->sent, &none);
+}
+
 static void take(struct ask *ask) {
     switch (ask->errand.end) {
     case ERRAND_STOPPED:
@@ -219,6 +252,7 @@ static void take(struct ask *ask) {
     case ERRAND_DISTRUSTED: take_stranger(ask); break;
     case ERRAND_LOST:
         if (ask->changes) ask->doubt = true;
+        if (may_wait(ask)) ask->held = true;
         // fall through
     case ERRAND_UNREACHED:
         learn(ask, true);
@@ -233,8 +267,8 @@ static void take(struct ask *ask) {
 void roll_start(struct roll *roll, struct ask *ask, unsigned delay_ms) {
     uint64_t now = clock_monotonic_ms();
     ask->roll = roll;
-    ask->tried = 0;
-    ask->doubt = ask->strange = ask->misnamed = false;
+    ask->tried = ask->behind = 0;
+    ask->doubt = ask->strange = ask->misnamed = ask->held = false;
     ask->status = ask->retry_after_s = 0;
     ask->etag[0] = '\0';
     buf_truncate(&ask->why, 0);

@@ -4,7 +4,8 @@
 //                     │  ▲
 //                     └──┴── another one, for it was not reached, is busy, or has not answered
 //
-//   1. The servers are asked in the ranking's order; those that have just failed here come last.
+//   1. The servers are asked in the ranking's order; those that have just failed here, or answered as
+//      in 2, come last.
 //   2. What a server answers is the outcome, but for 502, 503 and 504: then the next one is asked.
 //   3. So it is when a server cannot be reached, or is not the one that it should be.
 //   4. So it is when one was asked and has not answered. Asking again is safe: reading changes nothing, and a
@@ -12,9 +13,10 @@
 //      made.
 //   5. After the last one: once more from the first, when there is patience and time; else the outcome is, in
 //      this order: unknown (4), what a busy one answered (2), distrusted (3), unreached.
-//   6. With the first request goes the latest clock that was seen, so that what was read or changed at one
-//   server
-//      is there at the next one, too.
+//   6. With each request goes the latest clock that was seen, so that what was read or changed at one server
+//      is there at the next one, too. A server that does not have it waits for it before it says so.
+//   7. One that has said so is asked again only while there is time for it to wait once more. Cut short, it
+//      would turn an outcome that is known into one that is not.
 #pragma once
 
 #include "client/courier.h"
@@ -48,12 +50,14 @@ struct ask {
     struct buf why; // of each server that did not: "URL: words"; terminated, the caller's to free
     bool strange;   // nobody vouches for a server, or it has another key than before
     bool misnamed;  // a server is vouched for, but not by the name that it is asked by
+    bool held;      // a server did not have the clock, or may have been waiting for it when time was over
 
     // Roll's.
     struct roll *roll;
     struct errand errand;
     char url[RANKING_URL_MAX + ROLL_PATH_MAX], clock[64];
-    uint64_t tried; // bits: in this round
+    struct stamp sent;      // the same clock; 0.0: none
+    uint64_t tried, behind; // bits: in this round; of those that did not have the clock when last asked
     bool doubt;
     uint64_t begin_ms, due_ms; // due 0: never
     struct ask *next;
@@ -64,6 +68,8 @@ struct roll_server {
     char key[COURIER_KEY_SIZE]; // of an https server that is known by it; "" otherwise
     // What was learnt.
     bool reached, failed;
+    bool busy;           // rule 2: its last answer was no outcome
+    bool behind;         // ... for it does not have what was seen elsewhere
     uint32_t connect_us; // 0: not measured
     struct stamp clock;
 };

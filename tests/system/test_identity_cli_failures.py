@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from herald_harness import admin, eventually, new_name, new_secret, reserve_port
+from herald_harness import Http, admin, eventually, new_name, new_secret, reserve_port
 from herald_harness.command import Command, command_environment, herald, herald_run
 
 DONE, REFUSED, USAGE, UNREACHABLE, UNKNOWN = range(5)
@@ -43,6 +43,20 @@ def nobody():
 
 def users(at, server):
     return at([server], "list", "users").stdout.splitlines()
+
+
+def counted(server, status):
+    """How many requests the server has answered with this status."""
+    with Http(server) as http:
+        text = http.get("/metrics").body.decode()
+    return sum(map(int, re.findall(rf'herald_http_requests_total{{[^}}]*status="{status}"}} (\d+)', text)))
+
+
+def replaced(start, server):
+    """An empty one at the same address: the clock that was seen there does not come any more."""
+    where = server.http_port
+    server.stop()
+    return start(http=f"127.0.0.1:{where}")
 
 
 def halted(server):
@@ -183,6 +197,46 @@ def test_what_was_written_at_one_server_is_asked_for_at_the_next(at, start):
     assert done.returncode == REFUSED and "has not reached" in done.stderr, done.stderr
 
 
+def test_with_patience_too_it_is_told_of_a_clock_that_does_not_come(at, start):
+    """And not that nobody has answered: what would be cut short by the end of the time is not asked."""
+    server = start()
+    at([server], "create", new_name())
+    server = replaced(start, server)
+    done = at([server], "create", new_name(), "--timeout", "9s")
+    assert done.returncode == REFUSED and "has not reached" in done.stderr and "--forget" in done.stderr, done.stderr
+
+
+def test_who_has_no_time_to_wait_for_the_clock_is_told_of_it(at, start):
+    """Servers say after 5 s that they do not have it."""
+    server = start()
+    name = new_name()
+    at([server], "create", new_name())
+    server = replaced(start, server)
+    done = at([server], "create", name, "--timeout", "2s")
+    unknown(done)
+    assert "1.1" in done.stderr and "--forget" in done.stderr
+    done = at([server], "lookup", name, "--timeout", "2s")
+    assert done.returncode == UNREACHABLE and "--forget" in done.stderr, done.stderr
+    assert at([server], "create", name, "--forget").returncode == DONE
+    assert users(at, server) == [name]
+
+
+def test_a_server_that_lags_is_asked_last(at, start):
+    """It holds up one request: not the next page of a list, and not the next command."""
+    behind, server = start(), start()
+    token = admin(server)
+    with Http(server) as http:
+        http.send("".join(f"PUT /v1/settings/key{n:04} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+                          f"Authorization: Bearer {token}\r\n\r\nv" for n in range(1001)))
+        assert {http.answer("PUT").status for _ in range(1001)} == {200}
+    assert at([server], "settings", "get", "key0000").returncode == DONE  # and the clock is seen
+    done = at([behind, server], "settings", "list")
+    assert len(done.stdout.splitlines()) == 1001, done.stderr
+    assert counted(behind, 503) == 1
+    assert at([behind, server], "settings", "get", "key1000").returncode == DONE
+    assert counted(behind, 503) == 1
+
+
 # --- outcome unknown --------------------------------------------------------------------------------------------
 
 
@@ -196,7 +250,9 @@ def test_a_create_without_an_answer_is_made_once(at, start, home):
     server.http_port  # noqa: B018: waits for it
     name, secret = new_name(), new_secret()
     halted(server)
-    unknown(at([server], "create", name, "-p", secret, "--timeout", "500ms"))
+    done = at([server], "create", name, "-p", secret, "--timeout", "500ms")
+    unknown(done)
+    assert "--forget" not in done.stderr  # no clock was seen before
     server.signal(signal.SIGCONT)
     eventually(lambda: users(at, server) == [name], "it was made after all")
     done = at([server], "create", name, "-p", secret)

@@ -1,4 +1,5 @@
-// What is remembered of changes that were begun: found again by the same command, never by two at a time.
+// What is remembered of changes that were begun: found again by the same command, never by two at a time; and
+// of servers.
 #include "cli/memory.h"
 
 #include <setjmp.h>
@@ -136,6 +137,24 @@ static void without_a_place_nothing_is_kept(void **state) {
     setenv("XDG_STATE_HOME", place, 1);
 }
 
+static void a_server_that_lagged_is_remembered_as_one_that_failed(void **state) {
+    (void)state;
+    static struct ranking ranking;
+    static struct roll roll = {
+        .options.count = 3,
+        .servers = {{.url = "http://lags:1", .reached = true, .busy = true, .behind = true, .connect_us = 80},
+                    {.url = "http://busy:1", .reached = true, .busy = true, .connect_us = 80},
+                    {.url = "http://gone:1", .failed = true}},
+    };
+    memory_learn(&roll);
+    memory_read(&ranking);
+    assert_int_equal(ranking.count, 3);
+    assert_true(ranking.rows[0].failed_s > 0);
+    assert_int_equal(ranking.rows[1].failed_s, 0); // that may be over by the next call
+    assert_int_equal(ranking.rows[1].latency_us, 80);
+    assert_true(ranking.rows[2].failed_s > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_command_goes_on_with_the_same_key),
@@ -144,6 +163,7 @@ int main(void) {
         cmocka_unit_test(two_that_run_at_a_time_have_two_keys),
         cmocka_unit_test(a_file_of_garbage_is_begun_anew),
         cmocka_unit_test(without_a_place_nothing_is_kept),
+        cmocka_unit_test(a_server_that_lagged_is_remembered_as_one_that_failed),
     };
     if (!mkdtemp(place) || secret_init(NULL)) return 1;
     setenv("XDG_STATE_HOME", place, 1);
