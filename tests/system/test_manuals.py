@@ -305,8 +305,9 @@ def test_herald_1_has_every_option_and_no_other(helps, place, commands):
         assert ALL < {one for one, _, _ in rows}, command
         for one, word, words in rows:
             if one not in ALL:
-                default = re.search(r" \((\d\w*|localhost)\)$", words)
-                said.setdefault(one, (bool(word), set()))[1].update(default.groups() if default else ())
+                default = re.search(r" \(([^)]*)\)$", words)
+                said.setdefault(one, (bool(word), set()))[1].update(
+                    re.findall(r"\b\d\w*|\blocalhost", default[1]) if default else ())
     assert sorted(written) == sorted(said)
     for one, (word, defaults) in said.items():
         assert written[one][0] == word, one
