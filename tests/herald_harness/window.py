@@ -2,12 +2,14 @@
 
     keys, text ──► tmux ──► program ──► tmux's screen ──► rows, wait"""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+from pathlib import Path
 
 from .clock import Deadline, eventually
 from .command import command_environment
@@ -79,21 +81,42 @@ class Window:
         return what + "; the window:\n" + "\n".join(f"    │{row}" for row in self.rows())
 
     def close(self):
-        """Nothing that ran in it is left: a program whose terminal goes while its leaks are looked for hangs."""
-        groups = [int(pid) for pid in self._tmux("list-panes", "-a", "-F", "#{pane_pid}", check=False).split()]
+        """Nothing that ran in it is left. A program whose terminal goes while its leaks are looked for hangs for ever (the
+        signal ends who looks, and it waits for that): so it is ended first, and the terminal then."""
+        sessions = {int(pid) for pid in self._tmux("list-panes", "-a", "-F", "#{pane_pid}", check=False).split()}
+        programs = [pid for pid, name in members(sessions) if name == "herald"]
+        for number in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
+            send(programs, number)
+        ended(lambda: {pid for pid, _ in members(sessions)}.isdisjoint(programs))
         self._tmux("kill-server", check=False)
-        try:
-            eventually(lambda: not any(map(lives, groups)), "what ran in the window has ended")
-        except AssertionError:
-            for group in filter(lives, groups):
-                os.killpg(group, signal.SIGKILL)
+        if not ended(lambda: not members(sessions)):
+            send([pid for pid, _ in members(sessions)], signal.SIGKILL)
         shutil.rmtree(self._place, ignore_errors=True)
 
 
-def lives(group):
-    """Whether the process group has anybody in it."""
+def members(sessions):
+    """(pid, name) of every process of these sessions: a shell's programs have process groups of their own."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, name, rest = re.fullmatch(r"(\d+) \((.*)\) (.*)", stat.read_text(), re.S).groups()
+        except OSError:
+            continue  # it has ended meanwhile
+        state, _, _, session = rest.split()[:4]
+        if int(session) in sessions and state != "Z":
+            found.append((int(pid), name))
+    return found
+
+
+def send(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def ended(condition):
     try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
+        eventually(condition, "what ran in the window has ended")
+    except AssertionError:
         return False
     return True
