@@ -81,30 +81,31 @@ class Window:
         return what + "; the window:\n" + "\n".join(f"    │{row}" for row in self.rows())
 
     def close(self):
-        """Nothing that ran in it is left. A program whose terminal goes while its leaks are looked for hangs for ever (the
-        signal ends who looks, and it waits for that): so it is ended first, and the terminal then."""
+        """Nothing that ran in it is left. A program whose terminal goes while its leaks are looked for hangs for ever (a
+        signal ends who looks, or wakes who is to stand still): so it is ended first, and the terminal then."""
         sessions = {int(pid) for pid in self._tmux("list-panes", "-a", "-F", "#{pane_pid}", check=False).split()}
-        programs = [pid for pid, name in members(sessions) if name == "herald"]
-        for number in (signal.SIGTERM, signal.SIGCONT):  # it may be stopped
-            send(programs, number)
-        ended(lambda: {pid for pid, _ in members(sessions)}.isdisjoint(programs))
+        programs = members(sessions, "herald")
+        send(programs, signal.SIGTERM)
+        send([pid for pid, state in programs.items() if state == "T"], signal.SIGCONT)
+        ended(lambda: not members(sessions, "herald"))
         self._tmux("kill-server", check=False)
         if not ended(lambda: not members(sessions)):
-            send([pid for pid, _ in members(sessions)], signal.SIGKILL)
+            send(members(sessions), signal.SIGKILL)
         shutil.rmtree(self._place, ignore_errors=True)
 
 
-def members(sessions):
-    """(pid, name) of every process of these sessions: a shell's programs have process groups of their own."""
-    found = []
+def members(sessions, wanted=None):
+    """{pid: state} of the processes of these sessions, or those of a name: a shell's programs have process groups of
+    their own."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             pid, name, rest = re.fullmatch(r"(\d+) \((.*)\) (.*)", stat.read_text(), re.S).groups()
         except OSError:
             continue  # it has ended meanwhile
         state, _, _, session = rest.split()[:4]
-        if int(session) in sessions and state != "Z":
-            found.append((int(pid), name))
+        if int(session) in sessions and state != "Z" and wanted in (None, name):
+            found[int(pid)] = state
     return found
 
 
