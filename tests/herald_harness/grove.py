@@ -22,6 +22,7 @@ SMALL = {"shards": 1, "hash_threads": 1, "reel_segments": 8, "reel_segment_size"
 LOGIN = b'{"command":"LOGIN","username":"anonymous"}\n'
 ANSWERS = ("REGISTER_SUCCESS", "REGISTER_FAILED")
 MOST_TARGETS = 16  # of --connect
+MOST_STALE = 2  # of these
 
 
 def identity(server):
@@ -109,6 +110,7 @@ class Grove:
         self.secret = new_secret()
         self.ports = [reserve_port() for _ in self.parents]
         self.servers = [None] * len(self.parents)
+        self.told = [{}] * len(self.parents)  # {number: port} of the servers that each was told of
         self.frozen, self.doomed = set(), set()
         self.swarm = start.keep(_Kept(self))
         self.metronome = start.keep(Metronome())
@@ -151,10 +153,17 @@ class Grove:
     def plant(self, at, **options):
         """Starts server `at`; again, with the data it had, if it was there before."""
         old = self.servers[at]
+        self.told[at] = {one: self.ports[one] for one in self.targets(at)}
         options = {**self.options, "listen": f"127.0.0.1:{self.ports[at]}", "secret": self.secret,
-                   "connect": [f"127.0.0.1:{self.ports[one]}" for one in self.targets(at)] or None, **options}
+                   "connect": [f"127.0.0.1:{port}" for port in self.told[at].values()] or None, **options}
         self.servers[at] = self.start(data=old.directory if old else None, **options)
         return self.servers[at]
+
+    def may_move(self, at):
+        """Whether all others then still know enough of where others are: a list of addresses that nobody keeps up leads
+        nowhere in the end, and each that is wrong takes its time."""
+        return all(sum(one == at or port != self.ports[one] for one, port in told.items()) <= MOST_STALE
+                   for told in self.told)
 
     def move(self, at):
         """Starts server `at` again, at another address."""

@@ -69,5 +69,5 @@ def test_anything_happens(story, row):
         if what == "falls_asleep":
             story.wakes_up(at)
         else:
-            story.returns(at, elsewhere=dice.random() < 0.3)
+            story.returns(at, elsewhere=dice.random() < 0.3 and story.grove.may_move(at))
     tell(row, f"{EVENTS} events by the dice (seed {seed})", story)
