@@ -186,8 +186,10 @@ static void learn(struct ask *ask, bool failed) {
     server->busy = status == 502 || status == 503 || status == 504;
     server->behind = status == 503 && is_behind(ask);
     ask->behind &= ~bit_of(ask->server);
-    if (server->behind) ask->behind |= bit_of(ask->server);
-    if (server->behind) ask->held = true;
+    if (server->behind) {
+        ask->behind |= bit_of(ask->server);
+        ask->held = true;
+    }
     if (!failed) server->reached = true;
     if (!failed && ask->errand.connect_us) server->connect_us = ask->errand.connect_us;
     if (failed || !stamp_parse(str_of(ask->errand.clock), &clock)) return;
@@ -204,16 +206,15 @@ static void take_answer(struct ask *ask) {
     str_copy(str_of(errand->etag), ask->etag, sizeof ask->etag);
     ask->answer = errand->answer;
     errand->answer = before; // its memory is used again
-    switch (ask->status) {
-    case 502:
-    case 504:
+    if (!ask->roll->servers[ask->server].busy) {
+        settle(ask, ASK_ANSWERED);
+        return;
+    }
+    if (ask->status != 503) {
         if (ask->changes) ask->doubt = true; // of a proxy: who knows what is behind it
         add_why(ask, "a proxy before it does not reach it");
-        ask_next(ask);
-        break;
-    case 503: ask_next(ask); break;
-    default: settle(ask, ASK_ANSWERED); break;
     }
+    ask_next(ask);
 }
 
 static void take_stranger(struct ask *ask) {

@@ -322,13 +322,18 @@ bool readers_may(const struct gateway_settings *settings, enum asker asker) {
            (asker == ASKER_ACCOUNT && settings->directory == DIRECTORY_AUTHENTICATED);
 }
 
+static bool is_target(const struct call *call) {
+    return call->asker == ASKER_ACCOUNT &&
+           memcmp(&call->account.uuid, &call->target, sizeof call->target) == 0;
+}
+
 // An account asks for itself, by its uuid or its login: whoever wants to change themselves looks that up
 // first.
 static bool asks_for_itself(const struct call *call) {
     struct str query = call->request->query, name, value;
     struct login asked, own;
+    if (is_target(call)) return true;
     if (call->asker != ASKER_ACCOUNT) return false;
-    if (memcmp(&call->account.uuid, &call->target, sizeof call->target) == 0) return true;
     if (login_parse(str_of(call->account.login), &own, NULL) != 0) return false;
     while (http_parameter(&query, &name, &value))
         if (str_equal_text(name, "login"))
@@ -340,14 +345,13 @@ static bool asks_for_itself(const struct call *call) {
 
 static bool may(const struct call *call) {
     const struct gateway_settings *settings = &call->gate->settings;
-    bool admin = call->asker == ASKER_ADMIN, account = call->asker == ASKER_ACCOUNT;
+    bool admin = call->asker == ASKER_ADMIN;
     switch (call->route->who) {
     case WHO_ANYONE: return true;
     case WHO_READER: return readers_may(settings, call->asker) || asks_for_itself(call);
     case WHO_CREATOR: return admin || settings->registration == REGISTRATION_OPEN;
-    case WHO_OWNER:
-        return admin || (account && memcmp(&call->account.uuid, &call->target, sizeof call->target) == 0);
-    case WHO_ACCOUNT: return account;
+    case WHO_OWNER: return admin || is_target(call);
+    case WHO_ACCOUNT: return call->asker == ASKER_ACCOUNT;
     case WHO_ADMIN: return admin;
     }
     return false;

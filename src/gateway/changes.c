@@ -141,24 +141,24 @@ void follow_reload(struct gate *gate) {
 
 // --- beginning ------------------------------------------------------------------------------------------
 
-// Where to begin: what the client knows, else now. False: has answered.
-static bool take_since(struct call *call, uint64_t *clock) {
+// Where to begin: what the client knows, else now; and what says so. False: has answered.
+static bool take_since(struct call *call, uint64_t *clock, const char **field) {
     uint64_t ours = proposer_epoch(call->gate->proposer), epoch = ours;
     struct str since, id;
     bool found, resumes;
     *clock = proposer_clock(call->gate->proposer);
     if (!call_parameter(call, "since", &found, &since) || !call_header(call, "Last-Event-ID", &resumes, &id))
         return false;
+    *field = resumes ? "Last-Event-ID" : "since";
     if (!found && !resumes) return true;
     // A browser that comes again asks with the same address, and says here how far it got.
     if (!call_parse_clock(resumes ? id : since, &epoch, clock)) {
         call_problem(call, resumes ? PROBLEM_HEADER : PROBLEM_PARAMETER,
-                     "send EPOCH.CLOCK, such as 1.42, or a clock", resumes ? "Last-Event-ID" : "since");
+                     "send EPOCH.CLOCK, such as 1.42, or a clock", *field);
         return false;
     }
     if (epoch == ours) return true;
-    call_problem(call, PROBLEM_GONE, "that clock is of another history; begin anew with the lists",
-                 resumes ? "Last-Event-ID" : "since");
+    call_problem(call, PROBLEM_GONE, "that clock is of another history; begin anew with the lists", *field);
     return false;
 }
 
@@ -188,13 +188,13 @@ void changes_follow(struct call *call) {
     struct conn *conn = call->conn;
     struct gate *gate = call->gate;
     uint64_t clock;
-    struct str id;
+    const char *field;
     struct err err;
-    if (!take_since(call, &clock) || !credentials_hold(call)) return;
+    if (!take_since(call, &clock, &field) || !credentials_hold(call)) return;
     int rc = store_changes(gate_store(gate), clock, 1, none, NULL, &err);
     if (rc == STORE_CHANGES_GONE) {
         call_problem(call, PROBLEM_GONE, "begin anew with the lists, and follow from their Herald-Clock on",
-                     http_header(call->request, "last-event-id", &id) ? "Last-Event-ID" : "since");
+                     field);
         return;
     }
     if (rc < 0) {

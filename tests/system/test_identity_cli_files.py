@@ -320,21 +320,27 @@ def test_of_two_records_with_one_login_the_first_counts(run, tmp_path):
         assert json.loads(run("lookup", login, "--json").stdout)["name"] == "first"
 
 
+def import_under_way(start, server, home, path, *words):
+    """One that has made some, and the variables with which the same command goes on."""
+    more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
+    command = start.keep(Command(home, "import", path, *words, **more))
+    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    return command, more
+
+
 def test_an_import_goes_on_after_its_server_was_killed(start, home, tmp_path):
     """Every record is there once, whatever was under way; done records are not asked for again."""
     server = start()
     path = tmp_path / "people.csv"
     records = rows(6000)
     write_csv(path, records)
-    token, where = admin(server), url(server)
     port = server.http_port
-    command = start.keep(Command(home, "import", path, "--timeout", "2s", HERALD_SERVERS=where, HERALD_TOKEN=token))
-    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    command, more = import_under_way(start, server, home, path, "--timeout", "2s")
     server.kill()
     assert command.wait_exit() in (UNREACHABLE, UNKNOWN), command.err
     assert any("the same command goes on there" in line for line in command.err), command.err
     server = start.restart(server, http=f"127.0.0.1:{port}")
-    done = herald_run(home, "import", path, HERALD_SERVERS=where, HERALD_TOKEN=token, seconds=60)
+    done = herald_run(home, "import", path, seconds=60, **more)
     assert done.returncode == DONE, done.stderr
     assert "going on behind line" in done.stderr
     assert sorted(users(home, server)) == sorted(record["login"] for record in records)
@@ -371,9 +377,7 @@ def test_an_interrupted_import_goes_on_where_it_was(start, home, tmp_path):
     path = tmp_path / "people.jsonl"
     records = rows(30000)  # not over before it is interrupted
     write_jsonl(path, records)
-    more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
-    command = start.keep(Command(home, "import", path, **more))
-    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    command, more = import_under_way(start, server, home, path)
     command.signal(signal.SIGINT)
     command.expect_exit(REFUSED)
     assert len(users(home, server)) < 30000
@@ -387,9 +391,7 @@ def test_a_file_that_was_changed_is_imported_from_its_beginning(start, home, tmp
     path = tmp_path / "people.jsonl"
     records = rows(30000)
     write_jsonl(path, records)
-    more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
-    command = start.keep(Command(home, "import", path, **more))
-    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    command, more = import_under_way(start, server, home, path)
     command.signal(signal.SIGINT)
     command.expect_exit(REFUSED)
     records[0]["login"] += "-x"
@@ -434,17 +436,15 @@ def test_an_import_into_data_that_were_replaced_begins_with_the_first_line(start
     """With --forget, as everything else that was seen of these servers."""
     server = start()
     port = server.http_port
-    where = url(server)
     path = tmp_path / "people.csv"
     records = rows(6000)
     write_csv(path, records)
-    command = start.keep(Command(home, "import", path, "--timeout", "300ms", HERALD_SERVERS=where, HERALD_TOKEN=admin(server)))
-    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    command, more = import_under_way(start, server, home, path, "--timeout", "300ms")
     server.kill()
     assert command.wait_exit() in (UNREACHABLE, UNKNOWN), command.err
     assert marks(home)
     server = start(http=f"127.0.0.1:{port}")
-    done = herald_run(home, "import", path, "--forget", HERALD_SERVERS=where, HERALD_TOKEN=admin(server), seconds=60)
+    done = herald_run(home, "import", path, "--forget", seconds=60, **more | {"HERALD_TOKEN": admin(server)})
     assert done.returncode == DONE and "going on" not in done.stderr, done.stderr
     assert done.stdout.startswith("created 6,000, there already 0, refused 0; ")
     assert sorted(users(home, server)) == sorted(record["login"] for record in records)
@@ -467,9 +467,7 @@ def test_an_import_ends_when_nothing_can_be_stored_for_as_long_as_it_waits(start
     path = tmp_path / "people.jsonl"
     records = rows(6000)
     write_jsonl(path, records)
-    more = {"HERALD_SERVERS": url(server), "HERALD_TOKEN": admin(server)}
-    command = start.keep(Command(home, "import", path, "--timeout", "6s", **more))
-    eventually(lambda: metric(server, "herald_accounts") > 500, "it is under way")
+    command, more = import_under_way(start, server, home, path, "--timeout", "6s")
     refuse_to_store(server)
     command.expect_exit(REFUSED, seconds=30)
     assert any(line.startswith("herald: refused: The storage refuses just now") for line in command.err), command.err
